@@ -1,0 +1,79 @@
+// Package acd decides which agent takes which waiting call.
+//
+// [Floor.Enqueue] blocks until caller and agent have finished talking or the
+// caller gave up: a waiting call goes in, a [cti.Outcome] comes out. One
+// goroutine, [Floor.Run], owns every desk and queue. Devices are rung through
+// the call; outside its own folder acd imports cti, nothing else.
+package acd
+
+import (
+	"time"
+
+	"callbox/cti"
+)
+
+// State is an agent's state (ECMA-269 clause 22). Being on a call is another
+// axis.
+type State string
+
+// The states of an agent.
+const (
+	LoggedOff        State = "loggedOff"
+	NotReady         State = "notReady"
+	Ready            State = "ready"
+	WorkingAfterCall State = "workingAfterCall"
+)
+
+// Agent is who sits at a desk, as configured.
+type Agent struct {
+	ID        string         `json:"id"`
+	Name      string         `json:"name"`
+	Extension string         `json:"extension"`
+	Queues    []string       `json:"queues"`
+	Skills    map[string]int `json:"skills"`
+}
+
+// Queue is a queue as configured. Durations are Go durations in YAML and
+// seconds in JSON.
+type Queue struct {
+	ID           string
+	Name         string
+	Strategy     string // strategy.Names; longest_idle when empty
+	RingTimeout  time.Duration
+	WrapUp       time.Duration
+	MaxWait      time.Duration
+	MaxLength    int
+	ServiceLevel time.Duration
+}
+
+// Desk is an agent's place on the floor as screens see it.
+type Desk struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	State   State    `json:"state"`
+	Reason  string   `json:"reason"`
+	Since   cti.Time `json:"since"`
+	Pending State    `json:"pending,omitempty"`
+	Phone   bool     `json:"phone"`
+	Away    bool     `json:"away"`
+	Call    string   `json:"call,omitempty"`
+	Queues  []string `json:"queues"`
+}
+
+// QueueStatus is a queue as screens see it. LongestWait is in seconds.
+type QueueStatus struct {
+	ID          string  `json:"id"`
+	Name        string  `json:"name"`
+	Waiting     int     `json:"waiting"`
+	LongestWait float64 `json:"longest_wait"`
+	Ready       int     `json:"ready"`
+}
+
+// DeskRow is what of a desk survives a restart.
+type DeskRow struct {
+	Agent  string
+	State  State
+	Reason string
+	Since  time.Time
+	Call   string // the call whose wrap-up it is, or the live one
+}

@@ -1,0 +1,31 @@
+package acd
+
+import (
+	"context"
+
+	"callbox/cti"
+)
+
+// Phones tells whether an extension has a phone that can be rung.
+type Phones interface {
+	Reachable(extension string) bool
+}
+
+// Journal takes the floor's events; it never waits for the disk.
+type Journal interface {
+	Note(ctx context.Context, e cti.Event) error
+	Amend(ctx context.Context, call string, a cti.Amendment) error
+}
+
+// Desks keeps what of the desks survives a restart. SaveDesk does not wait for
+// the disk.
+type Desks interface {
+	LoadDesks(ctx context.Context) ([]DeskRow, error)
+	SaveDesk(row DeskRow)
+}
+
+// Announcer plays what a waiting caller hears (music, announcements) until ctx
+// ends; it must end at once then. Paired by app.
+type Announcer interface {
+	Wait(ctx context.Context, call *cti.Call, queue Queue) error
+}

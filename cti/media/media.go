@@ -1,0 +1,125 @@
+// Package media carries the sound of calls: ports, bridges, RTP, G.711.
+//
+// A [Port] is one party's sound, an [Engine] joins two ports and makes ports
+// for parties that do not come by RTP. The engine owns the goroutines that read
+// sockets and keep the 20 ms beat; they end when a port is closed. It knows no
+// signalling, no calls and no files: who taps a port decides what to keep.
+package media
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Frame is the beat of every port: 20 ms, which is 160 samples at 8 kHz.
+const (
+	Frame        = 20 * time.Millisecond
+	FrameSamples = 160
+	SampleRate   = 8000
+)
+
+// Law is a G.711 companding law by its RTP payload type (RFC 3551 table 4).
+type Law uint8
+
+// The two laws.
+const (
+	PCMU Law = 0
+	PCMA Law = 8
+)
+
+// Side says whose sound a tap hears.
+type Side uint8
+
+// Received is what the port's party says, Sent what it is made to hear.
+const (
+	Received Side = iota
+	Sent
+)
+
+// Sink takes the sound of a tapped port. Sound may be called from the engine's
+// own goroutines: it never blocks and does not keep payload. at counts samples
+// since the tap was set (RTP time; gaps are silence, overlaps are the newest),
+// payload is G.711 in the port's law.
+type Sink interface {
+	Sound(side Side, at int64, payload []byte)
+}
+
+// Prompt is sound encoded once for both laws and played from memory.
+type Prompt struct {
+	Name string
+	PCMA []byte
+	PCMU []byte
+	Loop bool // until the context ends
+}
+
+// Duration is how long the prompt lasts, played once.
+func (p Prompt) Duration() time.Duration {
+	return time.Duration(len(p.PCMA)) * time.Second / SampleRate
+}
+
+// ErrClosed is returned by a port whose party is gone.
+var ErrClosed = errors.New("media: port is closed")
+
+// Port is one party's sound.
+type Port interface {
+	// Play sends p until its end, ctx's end, or the port's end (ErrClosed). A
+	// bridge set meanwhile is heard again afterwards. The port sends silence
+	// when nothing else is to be sent.
+	Play(ctx context.Context, p Prompt) error
+	// Digits gives the keys the party pressed (RFC 4733 or detected), one rune
+	// of 0-9*#A-D each; the channel holds at least 64 and is never closed.
+	Digits() <-chan rune
+	// Send lets the party hear digits as telephone events.
+	Send(digits string)
+	// Tap lets s hear the port from now on; nil ends it. Only one at a time.
+	Tap(s Sink)
+	// Law is the law of the port's sound, fixed when it was made or started.
+	Law() Law
+	// Stats is what was counted so far.
+	Stats() Stats
+}
+
+// Stats counts one port's packets. Lost and Jitter are as RFC 3550 §6.4 and
+// §A.8 count them; Dropped came from a foreign source or was malformed.
+type Stats struct {
+	Received, Sent, Lost, Dropped, KernelDropped uint64
+	Jitter                                       time.Duration
+	LastReceived                                 time.Time
+}
+
+// Engine joins ports.
+type Engine interface {
+	// Bridge lets a and b hear each other until undo is called. Undo is
+	// idempotent and returns when no more sound passes.
+	Bridge(a, b Port) (undo func())
+	// Pipe makes a port of two channels of 20 ms frames in law: what the party
+	// says comes from in, what it hears goes to out (dropped when out is full).
+	// Closing in ends the port.
+	Pipe(law Law, in <-chan []byte, out chan<- []byte) Port
+	// Open makes a port on a UDP socket of its own at local, in the engine's
+	// range of RTP ports. Nothing is accepted before Start.
+	Open(local netip.Addr) (RTP, error)
+}
+
+// Stream is what signalling agreed on for an RTP port.
+type Stream struct {
+	Remote netip.AddrPort // where the party says it listens
+	Law    Law
+	DTMF   uint8 // payload type of telephone-event, 0: none (RFC 4733)
+	// Symmetric lets the first packets of one SSRC from another address of the
+	// same call move Remote once, within 2 s; then the source is locked.
+	Symmetric bool
+}
+
+// RTP is a port that comes by RTP.
+type RTP interface {
+	Port
+	// LocalAddr is the socket's address for the SDP.
+	LocalAddr() netip.AddrPort
+	// Start sets or changes the stream; sound flows from here on.
+	Start(Stream) error
+	// Close frees the socket and the port; it is idempotent.
+	Close() error
+}

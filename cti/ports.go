@@ -1,0 +1,57 @@
+package cti
+
+import (
+	"context"
+	"encoding/json"
+
+	"callbox/cti/media"
+)
+
+// Handler serves a call until it has nothing more to do with it. It returns
+// soon after ctx ends; context.Cause(ctx) says why.
+type Handler interface {
+	Handle(ctx context.Context, call *Call) (Outcome, error)
+}
+
+// Router finds who handles a call: by its number first, later by next.
+// ErrNotFound means that there is no route.
+type Router interface {
+	Route(o Origin, next Target) (Handler, error)
+}
+
+// Dialer rings a device of its scheme, showing as, and returns the ringing leg
+// at once. callID is the call that rings it, for logs and matching.
+type Dialer interface {
+	Dial(ctx context.Context, d Device, as Number, callID string) (Leg, error)
+}
+
+// Recorder records the outside party from now on. Stop flushes, closes and
+// reports what there is; record loss never fails a call.
+type Recorder interface {
+	Record(ctx context.Context, call string, outside media.Port) (stop func(context.Context) Recording, err error)
+}
+
+// Ledger keeps records and events. Open and Note never wait for the disk: the
+// event has its number and is on the screens when they return. Close and Amend
+// return when they are on disk.
+type Ledger interface {
+	Open(ctx context.Context, cdr CDR) error
+	Note(ctx context.Context, e Event) error
+	// Close makes the record final in result, cause and times, together with
+	// its notices.
+	Close(ctx context.Context, cdr CDR) error
+	// Amend fills what may come after the end, nothing else.
+	Amend(ctx context.Context, id string, a Amendment) error
+}
+
+// Directory knows customers kept in the box.
+type Directory interface {
+	// Find gives the customer with this number; false where there is none.
+	Find(ctx context.Context, n Number) (Customer, bool, error)
+}
+
+// Fetcher gets JSON over HTTP; a status other than 200 and 404 is an error, a
+// 404 gives nil.
+type Fetcher interface {
+	Get(ctx context.Context, url string) (json.RawMessage, error)
+}

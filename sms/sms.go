@@ -1,0 +1,122 @@
+// Package sms takes jobs, brings their texts to a carrier and brings reports
+// and answers back.
+//
+// [Gateway.Accept] checks and splits a job and returns when it is stored;
+// [Gateway.Run] owns the goroutines that claim, pace and submit, one set a
+// carrier account, and takes what the carriers bring in. It knows no protocol
+// (a [Carrier] does) and no HTTP.
+package sms
+
+import (
+	"errors"
+
+	"callbox/internal/stamp"
+)
+
+// Status of a message, and of a job.
+type Status string
+
+// Statuses of a message.
+const (
+	Scheduled  Status = "scheduled"
+	Queued     Status = "queued"
+	Submitting Status = "submitting" // shown as queued
+	Submitted  Status = "submitted"
+	Delivered  Status = "delivered"
+	Failed     Status = "failed"
+	Expired    Status = "expired"
+	Unknown    Status = "unknown"
+	Canceled   Status = "canceled"
+)
+
+// Statuses of a job.
+const (
+	JobAwaitingConfirm = "awaiting_confirm"
+	JobOpen            = "open"
+	JobDone            = "done"
+	JobCanceled        = "canceled"
+)
+
+// What a carrier's Submit ends with, beside nil.
+var (
+	ErrNotSent   = errors.New("not sent")             // nothing left; queue again
+	ErrThrottled = errors.New("throttled by carrier") // result 8; queue again
+	ErrUncertain = errors.New("outcome unknown")      // bytes left, no answer came
+)
+
+// Rejected is a carrier's final no to one message.
+type Rejected struct {
+	Code int    // the protocol's result
+	Text string // in words
+}
+
+func (r *Rejected) Error() string { return r.Text }
+
+// Job is a job as the API shows it.
+type Job struct {
+	ID        string     `json:"id"`
+	Ref       string     `json:"ref"`
+	Key       string     `json:"key,omitempty"`
+	Class     string     `json:"class"`
+	Account   string     `json:"account,omitempty"`
+	Status    string     `json:"status"`
+	Created   stamp.Time `json:"created"`
+	Messages  []Message  `json:"messages"`
+	MaybeSent bool       `json:"maybe_sent"`
+}
+
+// Message is one recipient's text of a job.
+type Message struct {
+	ID        string                `json:"id"`
+	Job       string                `json:"job"`
+	To        string                `json:"to"` // E.164
+	Raw       string                `json:"raw"`
+	Text      string                `json:"text"`
+	Status    Status                `json:"status"`
+	Parts     int                   `json:"parts"`
+	Account   string                `json:"account"`
+	Ref       string                `json:"ref"`
+	Error     *Error                `json:"error"`
+	MaybeSent bool                  `json:"maybe_sent"`
+	Times     map[Status]stamp.Time `json:"times"`
+}
+
+// Error says why a message failed: the result of SUBMIT_RESP, the report's Stat
+// as it came, and words.
+type Error struct {
+	Code int    `json:"code,omitempty"`
+	Stat string `json:"stat,omitempty"`
+	Text string `json:"text"`
+}
+
+// Incoming is an inbox row: an incoming text and what it answers.
+type Incoming struct {
+	ID         string     `json:"id"`
+	Time       stamp.Time `json:"time"`
+	From       string     `json:"from"`
+	Raw        string     `json:"raw"`
+	To         string     `json:"to"`
+	Text       string     `json:"text"`
+	Account    string     `json:"account"`
+	Ref        string     `json:"ref"`
+	Job        string     `json:"job"`
+	Match      float64    `json:"match"` // 0…1, how sure
+	Keyword    string     `json:"keyword"`
+	Incomplete bool       `json:"incomplete"`
+}
+
+// Template is a text with {variables}; Replies give words to answers.
+type Template struct {
+	ID      string            `json:"id"`
+	Class   string            `json:"class"`
+	Text    string            `json:"text"`
+	Replies map[string]string `json:"replies,omitempty"`
+}
+
+// Classes of texts. Unsubscribing, blacklist and quiet hours hold back
+// marketing only.
+const (
+	ClassDispatch  = "dispatch"
+	ClassNotice    = "notice"
+	ClassMarketing = "marketing"
+)
