@@ -2,67 +2,329 @@ package cti
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
 
 	"callbox/cti/media"
+	"callbox/internal/guard"
+	"callbox/internal/stamp"
+)
+
+// Kinds of [LegRecord].
+const (
+	outsideLeg = "outside"
+	agentLeg   = "agent"
 )
 
 // Call is one caller's way through the box, from seizing the line to the
 // record. Its goroutine is [Server.Accept]; handlers use it from there.
-type Call struct{}
+type Call struct {
+	id     string
+	server *Server
+	log    *slog.Logger
+	leg    Leg
+	origin Origin
+	lookup *lookup
+	mail   chan request
+
+	ctx    context.Context // the call's life; its cause says who ended it
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex // guards what follows
+	record  CDR
+	where   string
+	pending *Ref // the agent who is rung or talks
+	talking bool
+	stop    func(context.Context) Recording
+}
+
+func newCall(ctx context.Context, s *Server, id string, leg Leg, from, to Number) *Call {
+	o := leg.Origin()
+	o.From, o.To = from, to
+	c := &Call{
+		id: id, server: s, leg: leg, origin: o, where: WhereIVR,
+		log:  s.cfg.Log.With("call", id),
+		mail: make(chan request),
+	}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.record = CDR{
+		ID: id, Direction: o.Direction, From: from, To: to, DID: o.DID, Line: o.Line,
+		IVRPath: []string{}, Offers: []Offer{}, UserData: map[string]any{},
+		Legs:      []LegRecord{{ID: leg.ID(), Kind: outsideLeg, Device: leg.Device(), Start: stamp.Now()}},
+		Recording: Recording{State: RecordingNone, Why: "not answered"},
+		Times:     Times{Seize: stamp.Now(), CallerID: stamp.Now()},
+	}
+	return c
+}
+
+// watch ends the call when its outside leg is over.
+func (c *Call) watch(leg Leg) {
+	guard.Go("call ends with its leg", c.log, func() {
+		select {
+		case <-c.ctx.Done():
+		case <-leg.Done():
+			c.cancel(legError(leg))
+		}
+	})
+}
+
+func legError(leg Leg) error {
+	if err := leg.Err(); err != nil {
+		return err
+	}
+	return ErrRemoteHangup
+}
 
 // ID is the call's UUIDv7, the recording's too.
-func (c *Call) ID() string { return "" }
+func (c *Call) ID() string { return c.id }
 
 // Log is a logger that names the call on every line.
-func (c *Call) Log() *slog.Logger { return nil }
+func (c *Call) Log() *slog.Logger { return c.log }
 
-// Origin is where the call came from.
-func (c *Call) Origin() Origin { return Origin{} }
+// Origin is where the call came from, its numbers normalised.
+func (c *Call) Origin() Origin { return c.origin }
 
 // Media is the outside party's sound.
-func (c *Call) Media() media.Port { return nil }
+func (c *Call) Media() media.Port { return c.leg.Media() }
+
+// Record is the record as it stands, for reading.
+func (c *Call) Record() CDR {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.record.clone()
+}
+
+// clone copies what a later change of the record would touch.
+func (r CDR) clone() CDR {
+	r.IVRPath, r.Offers, r.Legs = slices.Clone(r.IVRPath), slices.Clone(r.Offers), slices.Clone(r.Legs)
+	r.UserData = maps.Clone(r.UserData)
+	return r
+}
+
+func (c *Call) update(change func(*CDR)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.record)
+}
+
+func (c *Call) phase() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.where
+}
+
+func (c *Call) agentID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending != nil {
+		return c.pending.ID
+	}
+	if c.record.Agent != nil {
+		return c.record.Agent.ID
+	}
+	return ""
+}
+
+// note fills an event with what the call knows and hands it to the ledger.
+func (c *Call) note(e Event) {
+	r := c.Record()
+	e.CallID, e.Line, e.Call = c.id, r.Line, &r
+	e.Calling, e.Called = &r.From, &r.To
+	if e.Queue == nil {
+		e.Queue = r.Queue
+	}
+	if err := c.server.deps.Ledger.Note(c.ctx, e); err != nil {
+		c.log.Error("event not noted", "event", e.Type, "err", err)
+	}
+}
 
 // Answer answers the outside leg and starts the recording. Later calls do
 // nothing.
-func (c *Call) Answer(ctx context.Context) error { return nil }
+func (c *Call) Answer(ctx context.Context) error {
+	if !c.Record().Times.Answer.IsZero() {
+		return nil
+	}
+	if err := c.leg.Answer(ctx); err != nil {
+		return fmt.Errorf("answer the caller: %w", err)
+	}
+	c.startRecording()
+	c.update(func(r *CDR) {
+		r.Times.Answer = stamp.Now()
+		r.Legs[0].Codec = codec(c.leg.Media())
+	})
+	c.note(Event{Type: EventRecordStarted, ConnectionID: c.leg.ID()})
+	return nil
+}
+
+func codec(p media.Port) string {
+	if p == nil {
+		return ""
+	}
+	if p.Law() == media.PCMU {
+		return "PCMU"
+	}
+	return "PCMA"
+}
+
+func (c *Call) startRecording() {
+	stop, err := c.server.deps.Recorder.Record(c.ctx, c.id, c.leg.Media())
+	if err != nil {
+		c.log.Error("call is not recorded", "err", err)
+		c.update(func(r *CDR) { r.Recording = Recording{State: RecordingNone, Why: err.Error()} })
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stop = stop
+	c.record.Recording = Recording{ID: c.id, State: RecordingRunning}
+}
+
+func (c *Call) stopRecording(ctx context.Context) {
+	c.mu.Lock()
+	stop := c.stop
+	c.stop = nil
+	c.mu.Unlock()
+	if stop == nil {
+		return
+	}
+	done := stop(ctx)
+	done.ID = c.id
+	c.update(func(r *CDR) { r.Recording = done })
+	c.note(Event{Type: EventRecordStopped, AgentID: c.agentID()})
+}
 
 // Visit adds a flow's node to the IVR path.
-func (c *Call) Visit(node string) {}
+func (c *Call) Visit(node string) {
+	c.update(func(r *CDR) {
+		if r.Times.IVRIn.IsZero() {
+			r.Times.IVRIn = stamp.Now()
+		}
+		r.IVRPath = append(r.IVRPath, node)
+	})
+}
 
 // Set keeps a variable of the flow in user_data.
-func (c *Call) Set(name string, value any) {}
+func (c *Call) Set(name string, value any) {
+	c.update(func(r *CDR) { r.UserData[name] = value })
+}
 
 // Digits reports keys that a menu or collect node took (event digitsReceived).
-func (c *Call) Digits(digits string) {}
+func (c *Call) Digits(digits string) {
+	c.note(Event{
+		Type: EventDigitsReceived, ConnectionID: c.leg.ID(),
+		UserData: map[string]any{"digits": digits},
+	})
+}
 
 // Customer waits for the look-up, at most the rest of its time; false where
 // the caller is unknown or the look-up was late.
-func (c *Call) Customer(ctx context.Context) (Customer, bool) { return Customer{}, false }
+func (c *Call) Customer(ctx context.Context) (Customer, bool) { return c.lookup.wait(ctx) }
 
-// Queued says that the call waits in q; Dequeued that it left it, with why
-// (empty when an agent took it).
-func (c *Call) Queued(q Ref)          {}
+// Queued says that the call waits in q.
+func (c *Call) Queued(q Ref) {
+	c.mu.Lock()
+	c.where = WhereQueue
+	c.record.Queue = &q
+	now := stamp.Now()
+	if c.record.Times.QueueIn.IsZero() {
+		c.record.Times.QueueIn = now
+	}
+	if !c.record.Times.IVRIn.IsZero() && c.record.Times.IVROut.IsZero() {
+		c.record.Times.IVROut = now
+	}
+	c.mu.Unlock()
+	c.note(Event{Type: EventQueued})
+}
 
-func (c *Call) Dequeued(cause string) {}
+// Dequeued says that the call left its queue, and why; cause is empty when an
+// agent took it.
+func (c *Call) Dequeued(cause string) {
+	c.mu.Lock()
+	if cause != "" {
+		c.where = WhereIVR
+	}
+	c.mu.Unlock()
+	c.note(Event{Type: EventDiverted, Cause: cause, AgentID: c.agentID()})
+}
 
-// Ring dials a device for this call and gives the ringing leg at once. The leg
-// is hung up when the call ends.
-func (c *Call) Ring(ctx context.Context, d Device) (Leg, error) { return nil, nil }
+// Ring dials a device for this call and gives the ringing leg at once. The
+// first ring waits for the look-up, at most the rest of its time. The leg is
+// hung up when the call ends.
+func (c *Call) Ring(ctx context.Context, d Device) (Leg, error) {
+	c.Customer(ctx)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	dialer, err := c.server.dialer(d.Scheme())
+	if err != nil {
+		return nil, err
+	}
+	leg, err := dialer.Dial(c.ctx, d, c.origin.From, c.id)
+	if err != nil {
+		return nil, fmt.Errorf("ring %s: %w", d, err)
+	}
+	context.AfterFunc(c.ctx, func() { leg.Hangup(CauseCanceled) })
+	return leg, nil
+}
 
 // Offer notes that the call is now offered to agent, and why to this one.
-func (c *Call) Offer(agent Ref, why string) {}
+func (c *Call) Offer(agent Ref, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := stamp.Now()
+	c.where, c.pending = WhereRinging, &agent
+	c.record.Offers = append(c.record.Offers, Offer{Agent: agent.ID, Start: now, Why: why})
+	if c.record.Times.Offer.IsZero() {
+		c.record.Times.Offer = now
+	}
+}
 
 // Delivered tells the agent's screen that its phone rings: the pop. Once an
 // offer, when the leg alerts.
-func (c *Call) Delivered(agent Ref, leg Leg) {}
+func (c *Call) Delivered(agent Ref, leg Leg) {
+	c.lookup.tell(agent.ID, func(customer *Customer) {
+		c.note(Event{Type: EventDelivered, AgentID: agent.ID, ConnectionID: leg.ID(), UserData: c.pop(customer)})
+	})
+}
+
+// pop is what the agent's screen shows beside the numbers and the queue.
+func (c *Call) pop(customer *Customer) map[string]any {
+	r := c.Record()
+	data := r.UserData
+	data["ivr_path"] = r.IVRPath
+	data["wait"] = 0.0
+	if !r.Times.QueueIn.IsZero() {
+		data["wait"] = time.Since(r.Times.QueueIn.Time).Round(time.Millisecond).Seconds()
+	}
+	data["pop_url"], data["customer"] = "", nil
+	if customer != nil {
+		data["customer"], data["pop_url"] = *customer, popURL(*customer)
+	}
+	return data
+}
+
+// popURL is where the agent's work most likely goes on: the first open ticket.
+func popURL(c Customer) string {
+	for _, ticket := range c.OpenTickets {
+		if url, ok := ticket["url"].(string); ok {
+			return url
+		}
+	}
+	return ""
+}
 
 // EndOffer notes how the running offer ended (an Offer… outcome).
-func (c *Call) EndOffer(outcome string) {}
-
-// Bridge lets the outside party and an answered leg talk until one of them
-// hangs up or a command ends it; established and connectionCleared are noted.
-// The Outcome says who ended the talk. The leg is over when Bridge returns.
-func (c *Call) Bridge(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
-	return Outcome{}, nil
+func (c *Call) EndOffer(outcome string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.record.Offers); n > 0 {
+		c.record.Offers[n-1].End, c.record.Offers[n-1].Outcome = stamp.Now(), outcome
+	}
+	if outcome != OfferAnswered && outcome != OfferCanceled {
+		c.where, c.pending = WhereQueue, nil
+	}
 }

@@ -1,15 +1,183 @@
 package cti
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"callbox/cti/media"
+	"callbox/internal/guard"
+	"callbox/internal/number"
+	"callbox/internal/stamp"
+
+	"github.com/google/uuid"
 )
 
-// Server owns the live calls.
-type Server struct{}
+// closeLimit bounds what a call still does for its record after its end.
+const closeLimit = 30 * time.Second
 
-// Accept makes leg a call and returns when it is over and recorded.
-func (s *Server) Accept(ctx context.Context, leg Leg) error { return nil }
+// Config is what a [Server] is told once.
+type Config struct {
+	AreaCode string // the local area, for numbers without one
+	Lookup   LookupConfig
+	Log      *slog.Logger
+}
+
+// Deps are the parts a [Server] works with. Directory and Fetcher may be nil.
+type Deps struct {
+	Engine    media.Engine
+	Recorder  Recorder
+	Ledger    Ledger
+	Directory Directory
+	Fetcher   Fetcher
+}
+
+// Server owns the live calls. Its methods may be called from any goroutine.
+type Server struct {
+	cfg  Config
+	deps Deps
+
+	mu       sync.Mutex // guards what follows; held for map work only
+	router   Router
+	dialers  map[string]Dialer
+	calls    map[string]*Call
+	draining bool
+	empty    chan struct{} // closed by the last call to end while draining
+}
+
+// NewServer makes a server without routes and dialers; see SetRouter and
+// Register.
+func NewServer(cfg Config, deps Deps) *Server {
+	return &Server{cfg: cfg, deps: deps, dialers: map[string]Dialer{}, calls: map[string]*Call{}}
+}
+
+// Register lets d ring the devices of scheme.
+func (s *Server) Register(scheme string, d Dialer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dialers[scheme] = d
+}
+
+// SetRouter replaces the routes; calls that are already routed keep theirs.
+func (s *Server) SetRouter(r Router) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.router = r
+}
+
+// Accept makes leg a call and returns when the call is over and recorded.
+// ErrShutdown means that the box takes no calls and the leg was refused.
+func (s *Server) Accept(ctx context.Context, leg Leg) error {
+	call, err := s.admit(ctx, leg)
+	if err != nil {
+		leg.Hangup(CauseCongestion)
+		return err
+	}
+	defer s.release(call)
+	outcome := call.run()
+	return call.finish(outcome)
+}
+
+func (s *Server) admit(ctx context.Context, leg Leg) (*Call, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("call id: %w", err)
+	}
+	call := newCall(ctx, s, id.String(), leg, s.number(leg.Origin().From), s.number(leg.Origin().To))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		call.cancel(ErrShutdown)
+		return nil, ErrShutdown
+	}
+	s.calls[call.id] = call
+	return call, nil
+}
+
+func (s *Server) number(n Number) Number {
+	if n.E164 == "" {
+		n.E164 = number.Normalize(n.Raw, s.cfg.AreaCode)
+	}
+	if n.Place == "" {
+		n.Place = number.Place(n.E164)
+	}
+	return n
+}
+
+func (s *Server) release(c *Call) {
+	c.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.id)
+	if s.empty != nil && len(s.calls) == 0 {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+func (s *Server) route(o Origin, next Target) (Handler, error) {
+	s.mu.Lock()
+	r := s.router
+	s.mu.Unlock()
+	if r == nil {
+		return nil, ErrNotFound
+	}
+	return r.Route(o, next)
+}
+
+func (s *Server) dialer(scheme string) (Dialer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.dialers[scheme]
+	if !ok {
+		return nil, fmt.Errorf("no way to ring %q devices: %w", scheme, ErrUnreachable)
+	}
+	return d, nil
+}
+
+// Drain refuses new calls and returns when none is left. When ctx ends first,
+// the rest is ended with ErrShutdown and recorded.
+func (s *Server) Drain(ctx context.Context) {
+	empty := s.closeDoor()
+	select {
+	case <-empty:
+		return
+	case <-ctx.Done():
+	}
+	for _, c := range s.live() {
+		c.cancel(ErrShutdown)
+	}
+	<-empty
+}
+
+func (s *Server) closeDoor() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	empty := make(chan struct{})
+	if len(s.calls) == 0 {
+		close(empty)
+	} else {
+		s.empty = empty
+	}
+	return empty
+}
+
+func (s *Server) live() []*Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*Call, 0, len(s.calls))
+	for _, c := range s.calls {
+		all = append(all, c)
+	}
+	return all
+}
 
 // Command is a screen's wish for a live call, by its CSTA name: clearConnection,
 // holdCall … By is the agent who asks; Args the command's JSON.
@@ -21,10 +189,105 @@ type Command struct {
 
 // Do puts a command into a call's mailbox and waits for its answer. Errors:
 // ErrNotFound, ErrWrongState, ErrNotServed.
-func (s *Server) Do(ctx context.Context, call string, cmd Command) error { return nil }
+func (s *Server) Do(ctx context.Context, call string, cmd Command) error {
+	s.mu.Lock()
+	c, ok := s.calls[call]
+	s.mu.Unlock()
+	if !ok {
+		return ErrNotFound
+	}
+	return c.do(ctx, cmd)
+}
 
 // Calls are the records of the live calls as they stand, newest first.
-func (s *Server) Calls() []CDR { return nil }
+func (s *Server) Calls() []CDR {
+	live := s.live()
+	records := make([]CDR, len(live))
+	for i, c := range live {
+		records[i] = c.Record()
+	}
+	slices.SortFunc(records, func(a, b CDR) int { return cmp.Compare(b.ID, a.ID) })
+	return records
+}
 
 // Call is a live call's record as it stands.
-func (s *Server) Call(id string) (CDR, bool) { return CDR{}, false }
+func (s *Server) Call(id string) (CDR, bool) {
+	s.mu.Lock()
+	c, ok := s.calls[id]
+	s.mu.Unlock()
+	if !ok {
+		return CDR{}, false
+	}
+	return c.Record(), true
+}
+
+// run takes the call from handler to handler until one has nothing more.
+func (c *Call) run() Outcome {
+	c.watch(c.leg)
+	c.lookup = c.server.startLookup(c)
+	if err := c.server.deps.Ledger.Open(c.ctx, c.Record()); err != nil {
+		c.log.Error("call not opened in the ledger", "err", err)
+	}
+	c.note(Event{Type: EventOffered, ConnectionID: c.leg.ID()})
+	return c.serve()
+}
+
+func (c *Call) serve() Outcome {
+	var next Target
+	for {
+		handler, err := c.server.route(c.Origin(), next)
+		if err != nil {
+			return c.unrouted(err)
+		}
+		outcome, err := c.handle(handler)
+		if err != nil && c.ctx.Err() == nil {
+			c.log.Error("call handler failed", "err", err)
+			return Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}
+		}
+		if outcome.Next == (Target{}) || c.ctx.Err() != nil {
+			return outcome
+		}
+		next = outcome.Next
+	}
+}
+
+func (c *Call) unrouted(err error) Outcome {
+	if !errors.Is(err, ErrNotFound) {
+		c.log.Error("call not routed", "err", err)
+		return Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}
+	}
+	c.log.Warn("no route for this number", "did", c.origin.DID)
+	return Outcome{Kind: Refused, Side: BoxSide, Cause: CauseNotFound}
+}
+
+// handle runs one handler; a panic in it is an error of this call only.
+func (c *Call) handle(h Handler) (outcome Outcome, err error) {
+	if fell := guard.Call(func() { outcome, err = h.Handle(c.ctx, c) }); fell != nil {
+		return Outcome{}, fmt.Errorf("handler: %w", fell)
+	}
+	return outcome, err
+}
+
+// finish ends the legs, closes the recording and makes the record final.
+func (c *Call) finish(o Outcome) error {
+	gone := context.Cause(c.ctx)
+	verdict := judge(o, c.Record(), c.phase(), gone)
+	c.leg.Hangup(verdict.cause)
+	c.cancel(ErrCleared)
+	c.update(func(r *CDR) {
+		r.Times.Hangup = stamp.Now()
+		if !r.Times.IVRIn.IsZero() && r.Times.IVROut.IsZero() {
+			r.Times.IVROut = r.Times.Hangup
+		}
+		r.closeLeg(c.leg)
+	})
+	c.note(Event{Type: EventCallCleared, ConnectionID: c.leg.ID(), AgentID: c.agentID(), Cause: verdict.cause})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), closeLimit)
+	defer cancel()
+	c.stopRecording(ctx)
+	c.update(verdict.write)
+	if err := c.server.deps.Ledger.Close(ctx, c.Record()); err != nil {
+		return fmt.Errorf("close the record of call %s: %w", c.id, err)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package cti
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"callbox/internal/stamp"
+)
+
+// request is a command on its way to the call's goroutine.
+type request struct {
+	cmd   Command
+	reply chan error
+}
+
+// CmdClearConnection ends an agent's part in a call (ECMA-269 clause 17.1.8).
+const CmdClearConnection = "clearConnection"
+
+// later are the commands that callbox names and does not serve yet.
+var later = map[string]bool{
+	"answerCall": true, "holdCall": true, "retrieveCall": true, "consultationCall": true,
+	"transferCall": true, "conferenceCall": true, "alternateCall": true, "reconnectCall": true,
+	"singleStepTransfer": true, "generateDigits": true, "pauseRecording": true,
+	"resumeRecording": true, "supervise": true,
+}
+
+func (c *Call) do(ctx context.Context, cmd Command) error {
+	if later[cmd.Name] {
+		return fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
+	}
+	if !c.isTalking() {
+		return fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
+	}
+	req := request{cmd: cmd, reply: make(chan error, 1)}
+	select {
+	case c.mail <- req:
+	case <-c.ctx.Done():
+		return ErrNotFound
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return <-req.reply
+}
+
+func (c *Call) isTalking() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.talking
+}
+
+// Bridge lets the outside party and an answered leg talk until one of them
+// hangs up or a command ends it; established and connectionCleared are noted.
+// The Outcome says who ended the talk. The leg is over when Bridge returns.
+func (c *Call) Bridge(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
+	undo := c.server.deps.Engine.Bridge(c.leg.Media(), leg.Media())
+	c.begin(agent, leg)
+	end := c.converse(ctx, leg)
+	undo()
+	leg.Hangup(CauseNormal)
+	c.end(leg)
+	end.Kind, end.Agent = Talked, agent.ID
+	c.note(Event{
+		Type: EventConnectionCleared, AgentID: agent.ID, ConnectionID: leg.ID(), Cause: end.Cause,
+		UserData: map[string]any{"side": end.Side},
+	})
+	return end, context.Cause(ctx)
+}
+
+func (c *Call) begin(agent Ref, leg Leg) {
+	c.mu.Lock()
+	c.talking, c.pending = true, &agent
+	c.record.Agent = &agent
+	now := stamp.Now()
+	if c.record.Times.AgentAnswer.IsZero() {
+		c.record.Times.AgentAnswer = now
+	}
+	c.record.Legs = append(c.record.Legs, LegRecord{
+		ID: leg.ID(), Kind: agentLeg, Device: leg.Device(), Codec: codec(leg.Media()), Start: now,
+	})
+	c.mu.Unlock()
+	c.note(Event{Type: EventEstablished, AgentID: agent.ID, ConnectionID: leg.ID()})
+}
+
+func (c *Call) end(leg Leg) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.talking, c.where = false, WhereIVR
+	c.record.closeLeg(leg)
+}
+
+// converse waits for the end of the talk and serves the mailbox meanwhile.
+func (c *Call) converse(ctx context.Context, leg Leg) Outcome {
+	for {
+		select {
+		case <-ctx.Done():
+			return Outcome{Side: CallerSide, Cause: CauseNormal}
+		case <-leg.Done():
+			return Outcome{Side: AgentSide, Cause: CauseNormal}
+		case req := <-c.mail:
+			over, err := command(req.cmd)
+			req.reply <- err
+			if over {
+				return Outcome{Side: AgentSide, Cause: CauseNormal}
+			}
+		}
+	}
+}
+
+// command serves one command; over says that it ended the talk.
+func command(cmd Command) (over bool, err error) {
+	if cmd.Name != CmdClearConnection {
+		return false, fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
+	}
+	var args struct {
+		CallID string `json:"call_id"`
+	}
+	if len(cmd.Args) > 0 {
+		if err := json.Unmarshal(cmd.Args, &args); err != nil {
+			return false, fmt.Errorf("%s: %w", cmd.Name, err)
+		}
+	}
+	return true, nil
+}
+
+// closeLeg writes a leg's end and what was counted on it.
+func (r *CDR) closeLeg(leg Leg) {
+	for i := range r.Legs {
+		if r.Legs[i].ID == leg.ID() && r.Legs[i].End.IsZero() {
+			r.Legs[i].close(leg)
+		}
+	}
+}
+
+func (l *LegRecord) close(leg Leg) {
+	l.End = stamp.Now()
+	port := leg.Media()
+	if port == nil {
+		return
+	}
+	s := port.Stats()
+	if all := s.Received + s.Lost; all > 0 {
+		l.Loss = 100 * float64(s.Lost) / float64(all)
+	}
+	l.JitterMS = float64(s.Jitter) / float64(time.Millisecond)
+}

@@ -1,0 +1,84 @@
+package cti
+
+import (
+	"context"
+	"errors"
+)
+
+// verdict is how a call went, in the words of its record.
+type verdict struct {
+	result, where, cause, side string
+}
+
+func (v verdict) write(r *CDR) {
+	r.Result, r.Where, r.Cause, r.HangupSide = &v.result, v.where, v.cause, v.side
+}
+
+// judge says what a call's end means: o is what its handler returned, r the
+// record so far, where the caller stood and gone why the call's context ended
+// (nil when it did not).
+func judge(o Outcome, r CDR, where string, gone error) verdict {
+	v := verdict{side: o.Side, cause: o.Cause}
+	if v.side == "" {
+		v.side = BoxSide
+	}
+	if v.cause == "" {
+		v.cause = CauseNormal
+	}
+	v.blame(gone, r)
+	v.result = result(o, r, gone)
+	if v.result == ResultAbandoned {
+		v.where = where
+	}
+	return v
+}
+
+// blame writes who ended the call and why, where that was not the handler.
+func (v *verdict) blame(gone error, r CDR) {
+	switch {
+	case gone == nil:
+	case errors.Is(gone, ErrLineLost):
+		v.side, v.cause = LineSide, CauseLineLost
+	case errors.Is(gone, ErrShutdown), errors.Is(gone, context.Canceled):
+		v.side, v.cause = BoxSide, CauseNormal
+	case errors.Is(gone, ErrBlocked):
+		v.side, v.cause = BoxSide, CauseBusy
+	case errors.Is(gone, ErrNoAudio), errors.Is(gone, ErrNoAnswer):
+		v.side, v.cause = BoxSide, CauseTimeout
+	default:
+		v.side, v.cause = CallerSide, CauseNormal
+		if r.Times.Answer.IsZero() {
+			v.cause = CauseCanceled
+		}
+	}
+}
+
+var results = map[string]string{
+	Completed: ResultCompleted,
+	TimedOut:  ResultCompleted,
+	Full:      ResultCompleted,
+	NoAgents:  ResultCompleted,
+	Voicemail: ResultVoicemail,
+	Refused:   ResultRejected,
+	Failed:    ResultFailed,
+	Gone:      ResultAbandoned,
+}
+
+func result(o Outcome, r CDR, gone error) string {
+	switch {
+	case !r.Times.AgentAnswer.IsZero():
+		return ResultAnswered
+	case errors.Is(gone, ErrBlocked):
+		return ResultRejected
+	case o.Kind == Voicemail:
+		return ResultVoicemail
+	case errors.Is(gone, ErrRemoteHangup):
+		return ResultAbandoned
+	case gone != nil:
+		return ResultFailed
+	}
+	if known, ok := results[o.Kind]; ok {
+		return known
+	}
+	return ResultFailed
+}
