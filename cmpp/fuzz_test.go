@@ -1,0 +1,119 @@
+package cmpp
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzDecode feeds bodies to every decoder. What decodes and encodes again
+// must then be stable.
+func FuzzDecode(f *testing.F) {
+	for _, v := range []Version{V20, V30} {
+		for _, p := range samples(v) {
+			body, _ := p.AppendBody(nil, v)
+			f.Add(uint8(v), uint32(p.Command()), body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, version uint8, command uint32, body []byte) {
+		v := Version(version)
+		p, err := Decode(v, Command(command), body)
+		if err != nil {
+			return
+		}
+		again, err := p.AppendBody(nil, v)
+		if err != nil {
+			return // read leniently, not written
+		}
+		q, err := Decode(v, Command(command), again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, ok := p.(*ConnectResp); ok {
+			resp.Narrow = q.(*ConnectResp).Narrow
+		}
+		if diff := cmp.Diff(p, q); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// FuzzReader feeds a stream: it ends in an error and never in a panic.
+func FuzzReader(f *testing.F) {
+	var stream []byte
+	for _, p := range samples(V30) {
+		stream, _ = Append(stream, V30, 1, p)
+	}
+	f.Add(stream)
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r, read := NewReader(bytes.NewReader(in)), 0
+		for {
+			h, body, err := r.Next()
+			if err != nil {
+				break
+			}
+			read += HeaderLen + len(body)
+			_, _ = Decode(V30, h.Command, body)
+		}
+		if read > len(in) {
+			t.Errorf("%d bytes of frames from %d", read, len(in))
+		}
+	})
+}
+
+// FuzzContent feeds contents of DELIVERs to everything that reads them.
+func FuzzContent(f *testing.F) {
+	report, _ := (&Report{Stat: StatDelivered, DestTerminalID: "13800138000"}).Append(nil, V30)
+	f.Add(uint8(8), report)
+	f.Add(uint8(25), Concat{Ref: 1, Total: 2, Number: 1}.Append16(nil))
+	f.Fuzz(func(t *testing.T, format uint8, content []byte) {
+		var r Report
+		_ = r.Decode(content)
+		h, rest, _ := ParseUDH(content)
+		if h.Number > h.Total || len(rest) > len(content) {
+			t.Errorf("%+v, %d of %d bytes", h, len(rest), len(content))
+		}
+		_, _ = DecodeText(Format(format), rest)
+	})
+}
+
+// FuzzEncode cuts texts and reads them back.
+func FuzzEncode(f *testing.F) {
+	f.Add("工单", "【安顺维保】", true, uint8(1))
+	f.Fuzz(func(t *testing.T, text, signature string, byGateway bool, ref uint8) {
+		format, segments, err := Style{signature, byGateway}.Encode(text, ref)
+		if err != nil {
+			return
+		}
+		for _, s := range segments {
+			if len(s.Content) > format.limit() {
+				t.Errorf("segment of %d bytes", len(s.Content))
+			}
+		}
+		join(t, format, segments)
+	})
+}
+
+func BenchmarkSubmit(b *testing.B) {
+	p := samples(V30)[4]
+	var frame []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if frame, err = Append(frame[:0], V30, 1, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeDeliver(b *testing.B) {
+	body, _ := samples(V30)[6].AppendBody(nil, V30)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(V30, CmdDeliver, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
