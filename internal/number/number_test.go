@@ -1,0 +1,181 @@
+package number_test
+
+import (
+	"testing"
+
+	"callbox/internal/number"
+)
+
+const area = "0571"
+
+func TestNormalize(t *testing.T) {
+	for raw, want := range map[string]string{
+		// mobiles in every writing
+		"13800138000":                 "+8613800138000",
+		"013800138000":                "+8613800138000",
+		"8613800138000":               "+8613800138000",
+		"+8613800138000":              "+8613800138000",
+		"008613800138000":             "+8613800138000",
+		"1790913800138000":            "+8613800138000",
+		"12593013800138000":           "+8613800138000",
+		" 138 0013 8000 ":             "+8613800138000",
+		"138-0013-8000":               "+8613800138000",
+		"(+86) 138.0013.8000":         "+8613800138000",
+		"+86　138\u00a00013\u00a08000": "+8613800138000",
+		"１３８００１３８０００":                 "+8613800138000",
+		"＋８６１３８００１３８０００":              "+8613800138000",
+		"tel:+86-138-0013-8000":       "+8613800138000",
+		"19912345678":                 "+8619912345678",
+		// fixed lines
+		"057188880001":      "+8657188880001",
+		"0571-88880001":     "+8657188880001",
+		"(0571) 8888 0001":  "+8657188880001",
+		"88880001":          "+8657188880001",
+		"8888-0001":         "+8657188880001",
+		"+8657188880001":    "+8657188880001",
+		"+86057188880001":   "+8657188880001",
+		"8657188880001":     "+8657188880001",
+		"17909057188880001": "+8657188880001",
+		"1790988880001":     "+8657188880001",
+		"01088886666":       "+861088886666",
+		"86880001":          "+8657186880001",
+		// numbers of firms
+		"4001234567":     "+864001234567",
+		"400-123-4567":   "+864001234567",
+		"8001234567":     "+868001234567",
+		"+86 4001234567": "+864001234567",
+		// abroad
+		"+14155552671":        "+14155552671",
+		"0014155552671":       "+14155552671",
+		"+852 2123 4567":      "+85221234567",
+		"00442079460958":      "+442079460958",
+		"+442079460958":       "+442079460958",
+		"1790900442079460958": "+442079460958",
+		// short and service numbers, nothing at all, garbage
+		"110": "", "12345": "", "116114": "", "10086": "", "100861": "", "1008611": "",
+		"95588": "", "9558812": "", "96360": "", "950139876543": "", "10690000": "",
+		"106900001234567890": "", "1790910086": "", "1259312345": "",
+		"anonymous": "", "Anonymous": "", "unknown": "", "": "", " ": "", "+": "", "*": "",
+		"12800138000": "", "1380013800": "", "138001380001": "", "+8610086": "", "abc13800138000": "",
+		"99999999999999999999999999999999999999999": "", "1+3800138000": "", "王芳": "", "+86": "",
+	} {
+		if got := number.Normalize(raw, area); got != want {
+			t.Errorf("Normalize(%q) = %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestLocalOfSevenDigits(t *testing.T) {
+	if got, want := number.Normalize("2345678", "0951"), "+869512345678"; got != want {
+		t.Errorf("Normalize = %q, want %q", got, want)
+	}
+	if got := number.Normalize("88880001", ""); got != "" {
+		t.Errorf("without an area: %q, want none", got)
+	}
+}
+
+func TestOutsidePrefix(t *testing.T) {
+	p := number.Plan{Area: area, Outside: []string{"9"}}
+	for raw, want := range map[string]string{
+		"913800138000":      "+8613800138000",
+		"9057188880001":     "+8657188880001",
+		"988880001":         "+8657188880001",
+		"91790913800138000": "+8613800138000",
+		"13800138000":       "+8613800138000",
+		"910086":            "",
+		"95588":             "",
+	} {
+		if got := p.Normalize(raw); got != want {
+			t.Errorf("Normalize(%q) = %q, want %q", raw, got, want)
+		}
+	}
+	if got := number.Normalize("913800138000", area); got != "" {
+		t.Errorf("without the prefix configured: %q, want none", got)
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, tt := range []struct {
+		filter, e164, raw string
+		want              bool
+	}{
+		{"138 0013 8000", "+8613800138000", "013800138000", true},
+		{"8888-0001", "+8657188880001", "057188880001", true},
+		{"13800138001", "+8613800138000", "13800138000", false},
+		{"1008 6", "", "10086", true},
+		{"10010", "", "10086", false},
+		{"anonymous", "", "anonymous", true},
+	} {
+		if got := number.Match(tt.filter, tt.e164, tt.raw, area); got != tt.want {
+			t.Errorf("Match(%q, %q, %q) = %v", tt.filter, tt.e164, tt.raw, got)
+		}
+	}
+}
+
+func TestNational(t *testing.T) {
+	for e164, want := range map[string]string{
+		"+8613800138000": "13800138000",
+		"+8657188880001": "057188880001",
+		"+861088886666":  "01088886666",
+		"+864001234567":  "4001234567",
+		"+14155552671":   "14155552671",
+		"":               "",
+	} {
+		if got := number.National(e164); got != want {
+			t.Errorf("National(%q) = %q, want %q", e164, got, want)
+		}
+	}
+}
+
+func TestPlace(t *testing.T) {
+	for e164, want := range map[string]string{
+		"+8657188880001": "浙江省杭州市",
+		"+8613800138000": "北京市",
+		"+864001234567":  "",
+		"10086":          "",
+		"":               "",
+	} {
+		if got := number.Place(e164); got != want {
+			t.Errorf("Place(%q) = %q, want %q", e164, got, want)
+		}
+	}
+}
+
+func TestMask(t *testing.T) {
+	for n, want := range map[string]string{
+		"+8613800138000": "+86138****8000",
+		"13800138000":    "138****8000",
+		"10086":          "***86",
+		"":               "",
+		"王芳来电号码一二三四五":    "王芳来****二三四五",
+	} {
+		if got := number.Mask(n); got != want {
+			t.Errorf("Mask(%q) = %q, want %q", n, got, want)
+		}
+	}
+	if got, want := number.Masked("13800138000").LogValue().String(), "138****8000"; got != want {
+		t.Errorf("LogValue = %q, want %q", got, want)
+	}
+}
+
+func FuzzNormalize(f *testing.F) {
+	f.Add("013800138000", "0571")
+	f.Fuzz(func(t *testing.T, raw, area string) {
+		e := number.Normalize(raw, area)
+		if e != "" && number.Normalize(e, area) != e {
+			t.Errorf("Normalize(%q) = %q, which is not its own form", raw, e)
+		}
+	})
+}
+
+func BenchmarkNormalize(b *testing.B) {
+	for b.Loop() {
+		number.Normalize("013800138000", area)
+	}
+}
+
+func BenchmarkPlace(b *testing.B) {
+	for b.Loop() {
+		number.Place("+8613800138000")
+	}
+}
