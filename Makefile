@@ -1,0 +1,54 @@
+# Two commands are enough: `make demo` shows callbox at work, `make test` tests
+# all of it. Both install or name what is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo build web test tools unit lint web-test e2e bench fuzz soak
+
+COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.commit=$(COMMIT)
+GO      ?= go
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: tools-build web build ## builds and runs everything on embedded defaults
+	./bin/callbox demo
+
+build: ## bin/callbox (with the pages, where `make web` built them)
+	@mkdir -p bin
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/callbox ./cmd/callbox
+
+web: ## the pages in the browser (needs Node 20.19 or newer)
+	@if scripts/tools web; then cd web && ( [ -d node_modules ] || npm ci --no-audit --no-fund ) && npm run --silent build; fi
+
+test: tools lint unit web web-test build e2e ## all tests, in this order
+
+tools: ## installs what the tests need, or says what is missing
+	scripts/tools test
+
+.PHONY: tools-build
+tools-build:
+	scripts/tools build
+
+lint: ## gofumpt, vet, staticcheck
+	@unformatted=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "not gofumpt'ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+unit: ## Go tests with the race detector
+	$(GO) test -race -p 2 -timeout 10m ./...
+
+web-test: ## types, lint and unit tests of the pages
+	cd web && npm run --silent check && npm run --silent lint && npm run --silent test
+
+e2e: ## the built program with SIPp, baresip and a browser
+	$(GO) test -count=1 -timeout 10m -tags e2e ./cmd/e2e/...
+
+bench: build ## figures as one table
+	$(GO) run ./cmd/bench
+
+fuzz: ## every fuzz target for a minute
+	scripts/fuzz 60s

@@ -1,0 +1,248 @@
+// Package config reads callbox.yaml and site.yaml: strictly, whole, with all
+// faults at once and each at its line and column.
+//
+// It runs no goroutine, opens nothing but the files named in them, and does not
+// know how the parts use what it read.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // the box may have no zone files
+)
+
+// Box is callbox.yaml: addresses, lines, carriers, secrets. Paths are absolute
+// after Load.
+type Box struct {
+	Data          string        `yaml:"data"`
+	Site          string        `yaml:"site"`
+	Timezone      string        `yaml:"timezone"`
+	AreaCode      string        `yaml:"area_code"`
+	Drain         time.Duration `yaml:"drain"`
+	SecretKeyFile string        `yaml:"secret_key_file"`
+	HTTP          HTTP          `yaml:"http"`
+	SIP           SIP           `yaml:"sip"`
+	Voicebox      []Voicebox    `yaml:"voicebox"`
+	SMS           SMS           `yaml:"sms"`
+	Lookup        Lookup        `yaml:"lookup"`
+	DatabaseDoor  []Door        `yaml:"database_door"`
+	Outbound      Outbound      `yaml:"outbound"`
+	Webhooks      []Webhook     `yaml:"webhooks"`
+
+	location *time.Location
+}
+
+// Location is the box's time zone.
+func (b *Box) Location() *time.Location { return b.location }
+
+// HTTP is where programs and browsers come in.
+type HTTP struct {
+	Listen    string `yaml:"listen"`
+	TLS       TLS    `yaml:"tls"`
+	PublicURL string `yaml:"public_url"`
+}
+
+// TLS is not yet supported beyond its empty form.
+type TLS struct {
+	CertFile   string `yaml:"cert_file"`
+	KeyFile    string `yaml:"key_file"`
+	SelfSigned bool   `yaml:"self_signed"`
+	ACME       struct {
+		Domain string `yaml:"domain"`
+	} `yaml:"acme"`
+}
+
+// SIP is the telephone side.
+type SIP struct {
+	Listen     []string `yaml:"listen"`
+	ExternalIP string   `yaml:"external_ip"`
+	RTPPorts   string   `yaml:"rtp_ports"`
+	Trunks     []Trunk  `yaml:"trunks"`
+}
+
+// Trunk is one carrier's SIP trunk.
+type Trunk struct {
+	Name     string         `yaml:"name"`
+	Address  string         `yaml:"address"`
+	From     []netip.Prefix `yaml:"from"`
+	Register bool           `yaml:"register"`
+	Username string         `yaml:"username"`
+	Password string         `yaml:"password" secret:"true"`
+	Realm    string         `yaml:"realm"`
+	Expires  time.Duration  `yaml:"expires"`
+	MaxCalls int            `yaml:"max_calls"`
+	Codecs   []string       `yaml:"codecs"`
+	CallerID string         `yaml:"caller_id"`
+}
+
+// Voicebox is one analogue line. Not yet supported.
+type Voicebox struct {
+	Port     string `yaml:"port"`
+	Serial   string `yaml:"serial"`
+	Label    string `yaml:"label"`
+	Number   string `yaml:"number"`
+	Mode     string `yaml:"mode"`
+	Desk     string `yaml:"desk"`
+	Profile  string `yaml:"profile"`
+	Tones    any    `yaml:"tones"`
+	Polarity bool   `yaml:"polarity"`
+}
+
+// SMS are the carriers of texts.
+type SMS struct {
+	Accounts []Account `yaml:"accounts"`
+}
+
+// Account is one account at a carrier's SMS gateway.
+type Account struct {
+	Name            string        `yaml:"name"`
+	Protocol        string        `yaml:"protocol"`
+	Address         string        `yaml:"address"`
+	SPID            string        `yaml:"sp_id"`
+	Secret          string        `yaml:"secret" secret:"true"`
+	ServiceID       string        `yaml:"service_id"`
+	SrcID           string        `yaml:"src_id"`
+	Extension       Extension     `yaml:"extension"`
+	Signature       string        `yaml:"signature"`
+	SignatureBy     string        `yaml:"signature_by"`
+	Window          int           `yaml:"window"`
+	Rate            int           `yaml:"rate"`
+	Connections     int           `yaml:"connections"`
+	ReportWait      time.Duration `yaml:"report_wait"`
+	Numbers         []string      `yaml:"numbers"`
+	OnUnknown       string        `yaml:"on_unknown"`
+	ActiveTest      time.Duration `yaml:"active_test"`
+	ResponseTimeout time.Duration `yaml:"response_timeout"`
+	LongMOTimeout   time.Duration `yaml:"long_mo_timeout"`
+	AuthUnpadded    bool          `yaml:"auth_unpadded"`
+	BindAddress     string        `yaml:"bind_address"`
+}
+
+// Extension is how many digits are put behind the access number.
+type Extension struct {
+	Digits int `yaml:"digits"`
+}
+
+// Lookup is where unknown callers are looked up.
+type Lookup struct {
+	URL     string        `yaml:"url"`
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// Door is one database door. Not yet supported.
+type Door struct {
+	Name   string            `yaml:"name"`
+	Driver string            `yaml:"driver"`
+	DSN    string            `yaml:"dsn" secret:"true"`
+	Every  time.Duration     `yaml:"every"`
+	Outbox map[string]string `yaml:"outbox"`
+	Inbox  map[string]string `yaml:"inbox"`
+}
+
+// Outbound allows private networks as targets of URLs given over the API.
+type Outbound struct {
+	Allow []netip.Prefix `yaml:"allow"`
+}
+
+// Webhook is one receiver of notices.
+type Webhook struct {
+	URL    string   `yaml:"url"`
+	Secret string   `yaml:"secret" secret:"true"`
+	Events []string `yaml:"events"`
+	Format string   `yaml:"format"`
+}
+
+// Default is callbox.yaml with nothing written in it.
+func Default() Box {
+	return Box{
+		Data:     "./data",
+		Timezone: "Asia/Shanghai",
+		Drain:    30 * time.Second,
+		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
+		SIP: SIP{
+			Listen:   []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"},
+			RTPPorts: "20000-29999",
+		},
+		Lookup: Lookup{Timeout: 800 * time.Millisecond},
+	}
+}
+
+func defaultAccount() Account {
+	return Account{
+		Protocol: "cmpp3", SignatureBy: "us", OnUnknown: "resend", Window: 16, Rate: 100, Connections: 1,
+		ReportWait: 72 * time.Hour, ActiveTest: 30 * time.Second, ResponseTimeout: time.Minute,
+		LongMOTimeout: 10 * time.Minute, Numbers: []string{"*"},
+	}
+}
+
+// Load reads and checks callbox.yaml. The error is [Faults], all of them.
+func Load(file string) (*Box, error) {
+	box, faults := load(file)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return box, nil
+}
+
+// load gives what could be read beside the faults, so that the site's faults
+// can be shown together with the box's.
+func load(file string) (*Box, Faults) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return nil, Faults{unreadable(file, err)}
+	}
+	box := Default()
+	d := decode(file, src, &box)
+	for i := range box.SMS.Accounts {
+		fillAccount(&box.SMS.Accounts[i])
+	}
+	box.check(d)
+	box.resolve(filepath.Dir(file))
+	return &box, d.faults
+}
+
+func unreadable(file string, err error) Fault {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return Fault{File: file, Text: fmt.Sprintf("cannot be read: %v", err)}
+}
+
+// fillAccount writes the defaults of what the file left out.
+func fillAccount(a *Account) {
+	def := defaultAccount()
+	fill(&a.Protocol, def.Protocol)
+	fill(&a.SignatureBy, def.SignatureBy)
+	fill(&a.OnUnknown, def.OnUnknown)
+	fill(&a.Window, def.Window)
+	fill(&a.Rate, def.Rate)
+	fill(&a.Connections, def.Connections)
+	fill(&a.ReportWait, def.ReportWait)
+	fill(&a.ActiveTest, def.ActiveTest)
+	fill(&a.ResponseTimeout, def.ResponseTimeout)
+	fill(&a.LongMOTimeout, def.LongMOTimeout)
+	if a.Numbers == nil {
+		a.Numbers = def.Numbers
+	}
+}
+
+func fill[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// resolve makes paths absolute, relative to the file's folder.
+func (b *Box) resolve(dir string) {
+	for _, path := range []*string{&b.Data, &b.Site, &b.SecretKeyFile} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+}

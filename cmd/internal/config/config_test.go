@@ -1,0 +1,123 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestLoadWholeFile(t *testing.T) {
+	t.Setenv("CMCC_SECRET", "s3")
+	file := write(t, "callbox.yaml", `
+data: ./d
+area_code: "0571"
+drain: 5s
+http: {listen: 127.0.0.1:0, tls: {cert_file: "", key_file: "", self_signed: false}, public_url: ""}
+sip:
+  listen: [udp://127.0.0.1:0]
+  rtp_ports: 20000-20099
+  trunks:
+    - {name: carrier, address: 127.0.0.1:5080, from: [127.0.0.1/32], codecs: [PCMA, G722]}
+voicebox: []
+sms:
+  accounts:
+    - {name: cmcc, address: 127.0.0.1:7890, sp_id: "901234", secret: "${CMCC_SECRET}", src_id: "10690000", window: 8, active_test: 10s}
+lookup: {url: "", timeout: 300ms}
+webhooks:
+  - {url: "http://127.0.0.1:9/hook", secret: x, events: ["call.*"]}
+`)
+	box, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := box.SMS.Accounts[0]
+	if account.Secret != "s3" || account.Window != 8 || account.ActiveTest != 10*time.Second || account.Rate != 100 {
+		t.Errorf("account = %+v", account)
+	}
+	if want := filepath.Join(filepath.Dir(file), "d"); box.Data != want {
+		t.Errorf("data = %q, want %q", box.Data, want)
+	}
+	if box.Lookup.Timeout != 300*time.Millisecond || box.Drain != 5*time.Second || box.Timezone != "Asia/Shanghai" {
+		t.Errorf("box = %+v", box)
+	}
+}
+
+func TestAllFaultsAtTheirPlaces(t *testing.T) {
+	file := write(t, "callbox.yaml", `data: ./d
+nonsense: 1
+drain: soon
+sip:
+  listen: [udp://0.0.0.0:5060]
+  rtp_ports: 5-4
+  trunks:
+    - {name: a, register: true}
+    - {name: a, codecs: [OPUS], colour: red}
+voicebox:
+  - {port: /dev/ttyACM0}
+sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567"}]}
+`)
+	_, err := Load(file)
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("Load = %v, want Faults", err)
+	}
+	for _, want := range []string{
+		":2:1: nonsense: is no key",
+		":3:8: drain: \"soon\" is no duration",
+		":5:", "sip.listen[0]: wants the concrete IP",
+		":6:3: sip.rtp_ports: ",
+		":8:17: sip.trunks[0].register: not yet supported",
+		"sip.trunks[1].colour: is no key",
+		"sip.trunks[1].name: \"a\" is taken",
+		"sip.trunks[1].codecs[0]: \"OPUS\"",
+		":10:1: voicebox: not yet supported",
+		"sms.accounts[0].address: \"nowhere\" is no host:port",
+		"sms.accounts[0].sp_id: ",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no fault with %q in:\n%v", want, err)
+		}
+	}
+}
+
+func TestSecretFile(t *testing.T) {
+	secret := write(t, "secret", "from file\n")
+	file := write(t, "callbox.yaml", "sms: {accounts: [{name: a, address: 'h:1', sp_id: '1', secret_file: '"+secret+"'}]}\n")
+	box, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := box.SMS.Accounts[0].Secret; got != "from file" {
+		t.Errorf("secret = %q", got)
+	}
+}
+
+func TestSyntaxErrorHasItsPlace(t *testing.T) {
+	_, err := Load(write(t, "callbox.yaml", "a: [1,\nb: {\n"))
+	if err == nil || !strings.Contains(err.Error(), "callbox.yaml:") {
+		t.Errorf("Load = %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("a: 1"))
+	f.Add([]byte("sip: {listen: [*x]}"))
+	f.Add([]byte("? [a]\n: &x {<<: *x}"))
+	f.Fuzz(func(_ *testing.T, src []byte) {
+		box := Default()
+		d := decode("fuzz.yaml", src, &box)
+		box.check(d)
+	})
+}
