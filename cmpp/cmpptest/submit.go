@@ -1,0 +1,146 @@
+package cmpptest
+
+import (
+	"time"
+
+	"callbox/cmpp"
+)
+
+// verdict is what becomes of one SUBMIT.
+type verdict struct {
+	resp      cmpp.SubmitResp
+	repeated  bool // a resent one, accepted before
+	silent    bool // no answer
+	cutBefore bool
+	cutAfter  bool
+	delay     time.Duration
+}
+
+// takeSubmit answers a SUBMIT and tells whether the connection goes on. What
+// the texts it completed call for happens without the lock.
+func (s *session) takeSubmit(sequence uint32, p *cmpp.Submit) bool {
+	texts, alive := s.submit(sequence, p)
+	if s.c.cfg.OnText == nil {
+		return alive
+	}
+	for _, t := range texts {
+		reply, after := s.c.cfg.OnText(t.To, t.Text)
+		if reply == "" {
+			continue
+		}
+		s.c.agenda.after(after, func() {
+			if err := s.c.Inject(t.To, t.From, reply); err != nil {
+				s.c.cfg.Log.Error("answer not sent", "err", err)
+			}
+		})
+	}
+	return alive
+}
+
+func (s *session) submit(sequence uint32, p *cmpp.Submit) (texts []Submit, alive bool) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if !s.loggedIn {
+		return nil, false
+	}
+	s.submits++
+	s.c.stats.Submits++
+	s.c.stats.MaxOpen = max(s.c.stats.MaxOpen, s.submits)
+	v := s.judge(sequence, p)
+	if v.resp.Result != cmpp.ResultOK || v.repeated {
+		s.answer(sequence, v)
+		return nil, true
+	}
+	texts = s.c.record.add(s, sequence, p, v.resp.MsgID, s.c.cfg.Now())
+	s.remember(sequence, v.resp)
+	s.c.stats.Accepted++
+	if s.c.faults.ReportFirst {
+		s.report(p, v.resp.MsgID, 0)
+		s.answer(sequence, v)
+		return texts, true
+	}
+	s.answer(sequence, v)
+	s.report(p, v.resp.MsgID, v.delay)
+	return texts, true
+}
+
+// judge decides by the faults, the window and what was seen before.
+func (s *session) judge(sequence uint32, p *cmpp.Submit) (v verdict) {
+	f := &s.c.faults
+	v.delay = f.ResponseDelay.Duration()
+	if before, ok := s.seen[sequence]; ok {
+		s.c.stats.Resent++
+		v.resp, v.repeated = before, true
+		if f.Duplicate {
+			v.resp = cmpp.SubmitResp{Result: cmpp.ResultDuplicate}
+		}
+		v.silent = spend(&f.DropResponses)
+		return v
+	}
+	switch {
+	case s.submits > s.c.cfg.Window:
+		s.c.stats.WindowExceeded++
+		v.resp.Result = cmpp.ResultThrottled
+	case spend(&f.Throttle):
+		s.c.stats.Throttled++
+		v.resp.Result = cmpp.ResultThrottled
+	case spend(&f.Reject):
+		s.c.stats.Rejected++
+		v.resp.Result = f.RejectResult
+	default:
+		v.resp.MsgID = s.c.nextID(len(p.DestTerminalID))
+		v.silent = spend(&f.DropResponses)
+		v.cutBefore = !v.silent && spend(&f.CutBefore)
+		v.cutAfter = !v.silent && !v.cutBefore && spend(&f.CutAfter)
+	}
+	return v
+}
+
+func (s *session) remember(sequence uint32, resp cmpp.SubmitResp) {
+	s.seen[sequence] = resp
+	s.order = append(s.order, sequence)
+	if len(s.order) > maxSeen {
+		delete(s.seen, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+// answer sends a SUBMIT_RESP, now or later or, cut off, never.
+func (s *session) answer(sequence uint32, v verdict) {
+	switch {
+	case v.cutBefore:
+		s.out = s.out[:0]
+		s.leave()
+	case v.silent:
+		s.submits--
+	case v.delay <= 0:
+		s.respond(sequence, v)
+	default:
+		s.c.later(v.delay, func() { s.respond(sequence, v) })
+	}
+}
+
+func (s *session) respond(sequence uint32, v verdict) {
+	s.submits--
+	s.send(sequence, &v.resp)
+	if v.cutAfter || s.dismissed && s.submits == 0 {
+		s.leave()
+	}
+}
+
+// report plans the reports on a SUBMIT that wants them, the report delay and
+// extra from now.
+func (s *session) report(p *cmpp.Submit, id cmpp.MsgID, extra time.Duration) {
+	if p.RegisteredDelivery != 1 || s.c.faults.NoReports {
+		return
+	}
+	submitted := cmpp.ReportTime(s.c.cfg.Now())
+	for i, number := range p.DestTerminalID {
+		r := cmpp.Report{MsgID: id.Plus(i), Stat: s.c.faults.Stat, SubmitTime: submitted, DestTerminalID: number}
+		d := &delivery{report: &r, to: p.SrcID, from: number}
+		s.c.plan(s.c.cfg.ReportDelay+extra, d)
+		if s.c.faults.DoubleReports {
+			s.c.plan(s.c.cfg.ReportDelay+extra, d.again())
+		}
+	}
+}
