@@ -1,0 +1,152 @@
+// The one thing the screens share: who is logged in, what the box said last,
+// and what can be asked of it.
+
+import { api, ApiError } from './api.ts';
+import { clock } from './clock.svelte.ts';
+import type { AgentState, BoxEvent, Snapshot, User } from './contract.ts';
+import * as feeds from './feed.ts';
+import { BoxSocket, CommandFailed, socketAddress, type Line } from './socket.ts';
+import { offsetOf } from './time.ts';
+
+/** What went wrong last, for the dictionary. */
+export interface Trouble {
+  code: string;
+  detail: string;
+}
+
+export class Box {
+  user = $state.raw<User | null>(null);
+  feed = $state.raw<feeds.Feed>(feeds.empty);
+  line = $state<Line>('closed');
+  /** The session ended without the user asking for it. */
+  expired = $state(false);
+  /** A command that had no success; shown until the next one. */
+  trouble = $state.raw<Trouble | null>(null);
+  /** The state that was asked for and not yet answered. */
+  asking = $state<AgentState | ''>('');
+  #socket: BoxSocket | undefined;
+  #fetched: Record<string, true> = {};
+
+  readonly call = $derived(feeds.current(this.feed));
+
+  get isAgent(): boolean {
+    return this.user?.role === 'agent';
+  }
+
+  /** Begins with a user who has just logged in, or whose cookie is still good. */
+  begin(user: User): void {
+    this.user = user;
+    this.expired = false;
+    this.feed = feeds.empty;
+    this.#socket = new BoxSocket(socketAddress(location), {
+      onLine: (line) => (this.line = line),
+      onMessage: (message) => this.#take(message),
+      since: () => this.feed.seq,
+      mayRetry: () => this.#stillIn(),
+    });
+    this.#socket.open();
+  }
+
+  /** Logs out at the box and here. */
+  async leave(): Promise<void> {
+    this.#end();
+    await api.logout().catch(() => undefined); // the cookie dies with the session anyway
+  }
+
+  /** Connects now: after another tab took over, or when the network is back. */
+  connect(): void {
+    if (this.user && this.line !== 'open') this.#socket?.open();
+  }
+
+  /** Connects now if a retry is due later. */
+  hurry(): void {
+    if (this.line === 'waiting') this.connect();
+  }
+
+  async setState(state: AgentState): Promise<void> {
+    this.asking = state;
+    const result = await this.#command('setAgentState', { state });
+    if (result !== undefined) this.feed = feeds.replied(this.feed, result);
+    this.asking = '';
+  }
+
+  async hangUp(call: string): Promise<void> {
+    await this.#command('clearConnection', { call_id: call });
+  }
+
+  dismiss(call: string): void {
+    this.feed = feeds.dismissed(this.feed, call);
+  }
+
+  /** Loads the agents' grid. */
+  async loadDesks(): Promise<void> {
+    try {
+      this.feed = feeds.withDesks(this.feed, (await api.agents()).items ?? []);
+    } catch {
+      // The grid keeps what it had; the feed goes on telling.
+    }
+  }
+
+  /** Undefined when it failed; then trouble says why. */
+  async #command(cmd: string, args: Record<string, unknown>): Promise<unknown> {
+    this.trouble = null;
+    try {
+      return (await this.#socket?.send(cmd, args)) ?? null;
+    } catch (why) {
+      const failed = why instanceof CommandFailed ? why : new CommandFailed('unknown', String(why));
+      this.trouble = { code: failed.code, detail: failed.message === failed.code ? '' : failed.message };
+      return undefined;
+    }
+  }
+
+  #take(message: Snapshot | BoxEvent): void {
+    if (message.type === 'snapshot') clock.adjust(offsetOf(message.time, Date.now()));
+    this.feed = feeds.receive(this.feed, message);
+    void this.#complete();
+  }
+
+  /** Fetches what a snapshot leaves out: the call being wrapped up, the customer's card. */
+  async #complete(): Promise<void> {
+    const me = this.feed.me;
+    const wrapping = me?.state === 'workingAfterCall' && me.call && !this.call ? me.call : '';
+    if (wrapping && this.#once(`call ${wrapping}`)) {
+      const record = await api.call(wrapping).catch(() => null);
+      if (record) this.feed = feeds.withCall(this.feed, feeds.fromRecord(record));
+    }
+    const call = this.call;
+    if (call && feeds.isStub(call.customer) && this.#once(`customer of ${call.id}`)) {
+      const customer = await api.customer(call.customer.id ?? '').catch(() => null);
+      if (customer) this.feed = feeds.withCustomer(this.feed, call.id, customer);
+    }
+  }
+
+  #once(what: string): boolean {
+    if (this.#fetched[what]) return false;
+    this.#fetched[what] = true;
+    return true;
+  }
+
+  async #stillIn(): Promise<boolean> {
+    try {
+      await api.me();
+      return true;
+    } catch (why) {
+      if (!(why instanceof ApiError) || why.fault !== 'unauthorized') return true;
+      this.#end();
+      this.expired = true;
+      return false;
+    }
+  }
+
+  #end(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
+    this.user = null;
+    this.feed = feeds.empty;
+    this.trouble = null;
+    this.asking = '';
+    this.#fetched = {};
+  }
+}
+
+export const box = new Box();

@@ -1,0 +1,203 @@
+// What the box sends and takes, as documented for /api/v1 and its WebSocket.
+// Everything from outside is optional here where a screen can do without it.
+
+export type Role = 'agent' | 'supervisor' | 'admin' | 'auditor';
+
+export interface User {
+  user: string;
+  role: Role;
+  name: string;
+}
+
+export interface Ref {
+  id: string;
+  name: string;
+}
+
+export interface PhoneNumber {
+  e164?: string;
+  raw?: string;
+  name?: string;
+  place?: string;
+}
+
+export type AgentState = 'ready' | 'notReady' | 'workingAfterCall' | 'loggedOff';
+
+/** An agent's desk; times are RFC 3339. */
+export interface Desk {
+  id: string;
+  name: string;
+  state: AgentState;
+  reason?: string;
+  since?: string | null;
+  pending?: AgentState | '' | null;
+  phone?: boolean;
+  away?: boolean;
+  call?: string;
+  queues?: string[];
+}
+
+export interface QueueStatus {
+  id: string;
+  name: string;
+  waiting: number;
+  /** Seconds. */
+  longest_wait: number;
+  ready: number;
+}
+
+/** Devices, tickets and history have known keys, and may have more, which are shown too. */
+export type Row = Record<string, unknown>;
+
+export interface Customer {
+  id?: string;
+  name?: string;
+  vip?: boolean;
+  numbers?: string[];
+  devices?: Row[];
+  open_tickets?: Row[];
+  history?: Row[];
+  [more: string]: unknown;
+}
+
+export type Result =
+  | 'answered'
+  | 'abandoned'
+  | 'completed'
+  | 'voicemail'
+  | 'callback'
+  | 'rejected'
+  | 'failed';
+
+export interface CallTimes {
+  seize?: string | null;
+  answer?: string | null;
+  queue_in?: string | null;
+  offer?: string | null;
+  agent_answer?: string | null;
+  hangup?: string | null;
+  acw_end?: string | null;
+}
+
+/** The record of a call; result is null while it runs. */
+export interface CallRecord {
+  id: string;
+  direction: 'in' | 'out';
+  result: Result | null;
+  where?: string;
+  cause?: string;
+  hangup_side?: string;
+  from: PhoneNumber;
+  to: PhoneNumber;
+  did?: string;
+  line?: string;
+  queue?: Ref | null;
+  agent?: Ref | null;
+  customer?: Ref | null;
+  ivr_path?: string[] | null;
+  offers?: { agent: string; start?: string | null; end?: string | null; outcome?: string }[] | null;
+  times: CallTimes;
+  recording?: {
+    id?: string;
+    state: 'recording' | 'complete' | 'partial' | 'none';
+    seconds?: number;
+    missing_seconds?: number;
+    why?: string;
+  } | null;
+  user_data?: Record<string, unknown> | null;
+}
+
+export interface Snapshot {
+  type: 'snapshot';
+  seq: number;
+  time: string;
+  agent: Desk | null;
+  calls: CallRecord[] | null;
+  queues: QueueStatus[] | null;
+}
+
+/** One event of the journal. */
+export interface BoxEvent {
+  v?: number;
+  seq: number;
+  durable_seq?: number;
+  id?: string;
+  time: string;
+  type: string;
+  call_id?: string;
+  connection_id?: string;
+  agent_id?: string;
+  line?: string;
+  queue?: Ref | null;
+  calling?: PhoneNumber | null;
+  called?: PhoneNumber | null;
+  cause?: string;
+  user_data?: Record<string, unknown> | null;
+}
+
+export type CommandError =
+  | 'bad_args'
+  | 'forbidden'
+  | 'not_found'
+  | 'wrong_state'
+  | 'no_phone'
+  | 'not_supported';
+
+export interface Reply {
+  re: number;
+  ok: boolean;
+  result?: unknown;
+  error?: { code: string; message: string };
+}
+
+export type TextStatus =
+  | 'scheduled'
+  | 'queued'
+  | 'submitting'
+  | 'submitted'
+  | 'delivered'
+  | 'failed'
+  | 'expired'
+  | 'unknown'
+  | 'canceled';
+
+export interface Message {
+  id: string;
+  job?: string;
+  to: string;
+  raw?: string;
+  text?: string;
+  status: TextStatus;
+  parts?: number;
+  ref?: string;
+  error?: { code?: number; stat?: string; text?: string } | null;
+  maybe_sent?: boolean;
+  times?: Record<string, string | null>;
+}
+
+export interface Job {
+  id: string;
+  ref?: string;
+  status?: string;
+  messages: Message[];
+}
+
+/** An incoming text and what it answers. */
+export interface Incoming {
+  id: string;
+  time: string;
+  from: string;
+  raw?: string;
+  to?: string;
+  text: string;
+  ref?: string;
+  job?: string;
+  match?: number;
+  keyword?: string;
+  incomplete?: boolean;
+}
+
+export interface List<T> {
+  items: T[] | null;
+  next?: string;
+}

@@ -1,0 +1,446 @@
+// What the screen knows, as a pure function of what the box sent: a snapshot,
+// then events. Nothing here talks to the network or reads a clock.
+
+import type {
+  AgentState,
+  BoxEvent,
+  CallRecord,
+  Customer,
+  Desk,
+  PhoneNumber,
+  QueueStatus,
+  Ref,
+  Snapshot,
+} from './contract.ts';
+import { ms } from './time.ts';
+
+/** Where a call is, seen from the agent named in it. */
+export type Phase = 'arriving' | 'queued' | 'ringing' | 'talking' | 'held' | 'over';
+
+export interface LiveCall {
+  id: string;
+  direction: 'in' | 'out';
+  phase: Phase;
+  /** The outside party. */
+  number: PhoneNumber;
+  did: string;
+  queue: Ref | null;
+  /** Who was offered the call or has it; '' for nobody. */
+  agent: string;
+  customer: Customer | null;
+  /** Seconds in the queue until the offer. */
+  wait: number | undefined;
+  path: string[];
+  popUrl: string;
+  /** Times of the box in milliseconds. */
+  began: number;
+  rang: number | undefined;
+  talked: number | undefined;
+  ended: number | undefined;
+}
+
+export interface QueueView extends QueueStatus {
+  /** When the longest wait began, in the box's time; undefined when nobody waits. */
+  waitingSince: number | undefined;
+}
+
+export interface DeskView extends Desk {
+  sinceMs: number;
+  /** The agent is on this call; '' for none. */
+  onCall: string;
+}
+
+export interface Feed {
+  seq: number;
+  me: DeskView | null;
+  calls: Readonly<Record<string, LiveCall>>;
+  queues: Readonly<Record<string, QueueView>>;
+  desks: Readonly<Record<string, DeskView>>;
+  /** Counts up when a list fetched over HTTP is no longer the newest. */
+  stale: { calls: number; texts: number; inbox: number; desks: number };
+  /** The last words from another agent or a supervisor. */
+  note: { id: string; from: string; text: string } | null;
+}
+
+export const empty: Feed = {
+  seq: 0,
+  me: null,
+  calls: {},
+  queues: {},
+  desks: {},
+  stale: { calls: 0, texts: 0, inbox: 0, desks: 0 },
+  note: null,
+};
+
+type Data = Record<string, unknown>;
+
+function record(value: unknown): Data | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Data) : null;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function texts(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? value.filter((v): v is string => typeof v === 'string') : undefined;
+}
+
+/** A customer from outside; undefined when there is none in it. */
+function customerOf(value: unknown): Customer | undefined {
+  const data = record(value);
+  return data && (data['id'] || data['name']) ? (data as Customer) : undefined;
+}
+
+// ---- snapshot
+
+function deskView(desk: Desk): DeskView {
+  return { ...desk, sinceMs: ms(desk.since), onCall: desk.state === 'workingAfterCall' ? '' : (desk.call ?? '') };
+}
+
+function queueView(queue: QueueStatus, now: number): QueueView {
+  const waits = queue.waiting > 0;
+  return { ...queue, waitingSince: waits ? now - queue.longest_wait * 1000 : undefined };
+}
+
+function phaseOf(call: CallRecord): Phase {
+  if (call.times.hangup || call.result) return 'over';
+  if (call.times.agent_answer) return 'talking';
+  const offer = call.offers?.at(-1);
+  if (offer && !offer.end) return 'ringing';
+  return call.times.queue_in ? 'queued' : 'arriving';
+}
+
+function waitOf(call: CallRecord): number | undefined {
+  const seconds = (ms(call.times.offer ?? call.times.agent_answer) - ms(call.times.queue_in)) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+}
+
+function known(time: string | null | undefined): number | undefined {
+  const at = ms(time);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/** A call's record as the live call it is or was. */
+export function fromRecord(call: CallRecord): LiveCall {
+  const data = call.user_data ?? {};
+  const offer = call.offers?.at(-1);
+  return {
+    id: call.id,
+    direction: call.direction,
+    phase: phaseOf(call),
+    number: call.direction === 'out' ? call.to : call.from,
+    did: call.did ?? '',
+    queue: call.queue ?? null,
+    agent: call.agent?.id || (offer && !offer.end ? offer.agent : ''),
+    customer: customerOf(data['customer']) ?? customerOf(call.customer) ?? null,
+    wait: number(data['wait']) ?? waitOf(call),
+    path: texts(data['ivr_path']) ?? call.ivr_path ?? [],
+    popUrl: text(data['pop_url']) ?? '',
+    began: known(call.times.seize) ?? 0,
+    rang: known(offer?.start ?? call.times.offer),
+    talked: known(call.times.agent_answer),
+    ended: known(call.times.hangup),
+  };
+}
+
+function byId<T extends { id: string }>(all: readonly T[]): Record<string, T> {
+  return Object.fromEntries(all.map((one) => [one.id, one]));
+}
+
+function fromSnapshot(feed: Feed, shot: Snapshot): Feed {
+  const calls = byId((shot.calls ?? []).map(fromRecord));
+  // The card of a call that ended stays through wrap-up, also over a reconnect.
+  const kept = Object.values(feed.calls).filter((c) => c.phase === 'over' && !calls[c.id]);
+  const me = shot.agent?.id ? deskView(shot.agent) : null;
+  return {
+    ...feed,
+    seq: shot.seq,
+    me,
+    calls: { ...byId(kept), ...carryOver(calls, feed.calls) },
+    queues: byId((shot.queues ?? []).map((q) => queueView(q, ms(shot.time)))),
+    stale: {
+      calls: feed.stale.calls + 1,
+      texts: feed.stale.texts + 1,
+      inbox: feed.stale.inbox + 1,
+      desks: feed.stale.desks + 1,
+    },
+  };
+}
+
+/** A record names the customer only; what an earlier pop said about the same one is kept. */
+function carryOver(calls: Record<string, LiveCall>, before: Feed['calls']): Record<string, LiveCall> {
+  const merged = Object.values(calls).map((call) => {
+    const old = before[call.id];
+    if (!old) return call;
+    const customer = old.customer ?? call.customer;
+    return { ...call, customer, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
+  });
+  return byId(merged);
+}
+
+// ---- events
+
+const states: Record<string, AgentState> = {
+  agentLoggedOn: 'notReady',
+  agentReady: 'ready',
+  agentNotReady: 'notReady',
+  agentWorkingAfterCall: 'workingAfterCall',
+  agentLoggedOff: 'loggedOff',
+};
+
+const allStates: readonly string[] = ['ready', 'notReady', 'workingAfterCall', 'loggedOff'];
+
+export function isState(value: unknown): value is AgentState {
+  return typeof value === 'string' && allStates.includes(value);
+}
+
+/** A desk after an agent event. What the event's data says outranks what its type implies. */
+function moved(desk: DeskView, event: BoxEvent): DeskView {
+  const data = event.user_data ?? {};
+  const said = states[event.type];
+  const state = isState(data['state']) ? data['state'] : (said ?? desk.state);
+  const changed = state !== desk.state || said !== undefined;
+  const next: DeskView = { ...desk, state };
+  if (changed) next.sinceMs = known(text(data['since'])) ?? ms(event.time);
+  if (changed || 'reason' in data) next.reason = text(data['reason']) ?? '';
+  if (changed || 'pending' in data) next.pending = isState(data['pending']) ? data['pending'] : '';
+  if (typeof data['phone'] === 'boolean') next.phone = data['phone'];
+  if (typeof data['away'] === 'boolean') next.away = data['away'];
+  if (event.type === 'agentBusy') next.onCall = event.call_id ?? text(data['call']) ?? desk.onCall;
+  else if (said) next.onCall = '';
+  if (event.call_id && state === 'workingAfterCall') next.call = event.call_id;
+  return next;
+}
+
+function onAgent(feed: Feed, event: BoxEvent): Feed {
+  const id = event.agent_id ?? '';
+  const me = feed.me?.id === id ? moved(feed.me, event) : feed.me;
+  const desk = feed.desks[id];
+  const desks = desk ? { ...feed.desks, [id]: moved(desk, event) } : feed.desks;
+  const stale = desk ? feed.stale : { ...feed.stale, desks: feed.stale.desks + 1 };
+  return { ...feed, me, desks, stale };
+}
+
+function onQueue(feed: Feed, event: BoxEvent): Feed {
+  const data = event.user_data ?? {};
+  const id = event.queue?.id ?? text(data['id']);
+  if (!id) return feed;
+  const old = feed.queues[id];
+  const queue: QueueStatus = {
+    id,
+    name: event.queue?.name || text(data['name']) || old?.name || id,
+    waiting: number(data['waiting']) ?? old?.waiting ?? 0,
+    longest_wait: number(data['longest_wait']) ?? 0,
+    ready: number(data['ready']) ?? old?.ready ?? 0,
+  };
+  return { ...feed, queues: { ...feed.queues, [id]: queueView(queue, ms(event.time)) } };
+}
+
+function begin(event: BoxEvent): LiveCall {
+  return {
+    id: event.call_id ?? '',
+    direction: 'in',
+    phase: 'arriving',
+    number: event.calling ?? {},
+    did: '',
+    queue: null,
+    agent: '',
+    customer: null,
+    wait: undefined,
+    path: [],
+    popUrl: '',
+    began: ms(event.time),
+    rang: undefined,
+    talked: undefined,
+    ended: undefined,
+  };
+}
+
+/** A call with whatever more an event tells about it. */
+function informed(call: LiveCall, event: BoxEvent): LiveCall {
+  const data = event.user_data ?? {};
+  const next = { ...call };
+  if (data['direction'] === 'out' || data['direction'] === 'in') next.direction = data['direction'];
+  const outside = next.direction === 'out' ? event.called : event.calling;
+  if (outside && (outside.e164 || outside.raw)) next.number = { ...call.number, ...outside };
+  const place = text(data['place']);
+  if (place) next.number = { ...next.number, place };
+  if (next.direction === 'in') next.did = event.called?.raw || event.called?.e164 || call.did;
+  if (event.queue?.id) next.queue = event.queue;
+  next.customer = customerOf(data['customer']) ?? call.customer;
+  next.wait = number(data['wait']) ?? call.wait;
+  next.path = texts(data['ivr_path']) ?? call.path;
+  next.popUrl = text(data['pop_url']) ?? call.popUrl;
+  return next;
+}
+
+function rings(call: LiveCall, event: BoxEvent): LiveCall {
+  return { ...call, phase: 'ringing', agent: event.agent_id || call.agent, rang: ms(event.time), ended: undefined };
+}
+
+function talks(call: LiveCall, event: BoxEvent): LiveCall {
+  const agent = event.agent_id || call.agent;
+  const talked = call.talked !== undefined && call.agent === agent ? call.talked : ms(event.time);
+  return { ...call, phase: 'talking', agent, talked, ended: undefined };
+}
+
+/** One party has left: over if it is the agent who has or was offered the call, nothing otherwise. */
+function leaves(call: LiveCall, event: BoxEvent): LiveCall | null {
+  if (!event.agent_id || event.agent_id !== call.agent) return call;
+  if (call.phase === 'ringing') return { ...call, phase: 'queued', agent: '' };
+  return ends(call, event);
+}
+
+/** A call that was talked stays for its wrap-up; any other is gone. */
+function ends(call: LiveCall, event: BoxEvent): LiveCall | null {
+  if (call.phase === 'over') return call;
+  return call.talked === undefined ? null : { ...call, phase: 'over', ended: ms(event.time) };
+}
+
+function leftQueue(call: LiveCall, event: BoxEvent): LiveCall {
+  const missed = call.phase === 'ringing' && event.agent_id === call.agent && event.cause;
+  return missed ? { ...call, phase: 'queued', agent: '' } : call;
+}
+
+const callMoves: Record<string, (call: LiveCall, event: BoxEvent) => LiveCall | null> = {
+  offered: (call) => call,
+  queued: (call) => ({ ...call, phase: 'queued' }),
+  diverted: leftQueue,
+  delivered: rings,
+  established: talks,
+  held: (call) => ({ ...call, phase: 'held' }),
+  retrieved: (call) => ({ ...call, phase: 'talking' }),
+  callInformation: (call) => call,
+  connectionCleared: leaves,
+  callCleared: ends,
+  failed: leaves,
+};
+
+const changesRecord = ['established', 'callCleared', 'recordStopped'];
+
+function onCall(feed: Feed, event: BoxEvent): Feed {
+  const id = event.call_id ?? '';
+  const move = callMoves[event.type];
+  let { calls, desks } = feed;
+  const before = calls[id];
+  const ending = event.type === 'callCleared' || event.type === 'connectionCleared' || event.type === 'failed';
+  if (id && move && (before || !ending)) {
+    const { [id]: _, ...others } = calls;
+    const after = move(informed(before ?? begin(event), event), event);
+    calls = after ? { ...tidied(others, after), [id]: after } : others;
+    desks = seated(desks, id, event, after);
+  }
+  const stale = changesRecord.includes(event.type)
+    ? { ...feed.stale, calls: feed.stale.calls + 1 }
+    : feed.stale;
+  return { ...feed, calls, desks, stale };
+}
+
+/** Ended calls are kept until their agent's next call rings. */
+function tidied(calls: Record<string, LiveCall>, next: LiveCall): Record<string, LiveCall> {
+  if (next.phase !== 'ringing' && next.phase !== 'talking') return calls;
+  return byId(Object.values(calls).filter((c) => c.phase !== 'over' || c.agent !== next.agent));
+}
+
+/** Who talks is busy in the supervisor's grid at once, whatever order the events come in. */
+function seated(desks: Feed['desks'], id: string, event: BoxEvent, call: LiveCall | null): Feed['desks'] {
+  const who = event.agent_id ?? '';
+  const desk = desks[who];
+  if (event.type === 'established' && desk) return { ...desks, [who]: { ...desk, onCall: id } };
+  if (call && call.phase !== 'over') return desks;
+  const freed = Object.values(desks).find((d) => d.onCall === id);
+  return freed ? { ...desks, [freed.id]: { ...freed, onCall: '' } } : desks;
+}
+
+function onNote(feed: Feed, event: BoxEvent): Feed {
+  const data = event.user_data ?? {};
+  const words = text(data['text']);
+  if (!words) return feed;
+  return { ...feed, note: { id: event.id ?? String(event.seq), from: text(data['from']) ?? '', text: words } };
+}
+
+/** The feed after one event of the journal; one that was seen before changes nothing. */
+export function onEvent(feed: Feed, event: BoxEvent): Feed {
+  if (event.seq <= feed.seq) return feed;
+  const next = { ...feed, seq: event.seq };
+  if (event.type in states || event.type === 'agentBusy') return onAgent(next, event);
+  switch (event.type) {
+    case 'queueChanged':
+      return onQueue(next, event);
+    case 'smsStatus':
+      return { ...next, stale: { ...next.stale, texts: next.stale.texts + 1 } };
+    case 'smsReceived':
+      return { ...next, stale: { ...next.stale, texts: next.stale.texts + 1, inbox: next.stale.inbox + 1 } };
+    case 'message':
+      return onNote(next, event);
+    default:
+      return onCall(next, event);
+  }
+}
+
+/** The feed after anything the box sent on its own account. */
+export function receive(feed: Feed, message: Snapshot | BoxEvent): Feed {
+  return message.type === 'snapshot' ? fromSnapshot(feed, message as Snapshot) : onEvent(feed, message as BoxEvent);
+}
+
+// ---- what the page itself learns over HTTP
+
+/** The agent's desk after a command's reply, before the event that tells everybody. */
+export function replied(feed: Feed, result: unknown): Feed {
+  const data = record(result);
+  if (!feed.me || !data) return feed;
+  const pending = isState(data['pending']) ? data['pending'] : '';
+  if (pending || !isState(data['state']) || data['state'] === feed.me.state) {
+    return { ...feed, me: { ...feed.me, pending } };
+  }
+  return feed;
+}
+
+/** All desks, as GET /api/v1/agents lists them. */
+export function withDesks(feed: Feed, desks: readonly Desk[]): Feed {
+  const views = desks.filter((d) => isState(d.state)).map(deskView);
+  const busy = new Map(Object.values(feed.calls).flatMap((c) => (c.phase === 'talking' ? [[c.agent, c.id]] : [])));
+  return { ...feed, desks: byId(views.map((d) => ({ ...d, onCall: busy.get(d.id) ?? d.onCall }))) };
+}
+
+/** A call that the snapshot did not hold: the one whose wrap-up this is. */
+export function withCall(feed: Feed, call: LiveCall): Feed {
+  return feed.calls[call.id] ? feed : { ...feed, calls: { ...feed.calls, [call.id]: call } };
+}
+
+/** The whole customer of a call that so far only named one. */
+export function withCustomer(feed: Feed, id: string, customer: Customer): Feed {
+  const call = feed.calls[id];
+  return call ? { ...feed, calls: { ...feed.calls, [id]: { ...call, customer } } } : feed;
+}
+
+/** The agent has put the card of an ended call away. */
+export function dismissed(feed: Feed, id: string): Feed {
+  const { [id]: _, ...calls } = feed.calls;
+  return { ...feed, calls };
+}
+
+// ---- questions
+
+/** The call on the agent's screen: the one being talked, else ringing, else in wrap-up. */
+export function current(feed: Feed): LiveCall | undefined {
+  const me = feed.me;
+  if (!me) return undefined;
+  const mine = Object.values(feed.calls).filter((c) => c.agent === me.id);
+  const over = (c: LiveCall) => c.phase === 'over' && (me.state === 'workingAfterCall' || !(me.sinceMs > (c.ended ?? 0)));
+  return (
+    mine.find((c) => c.phase === 'talking' || c.phase === 'held') ??
+    mine.find((c) => c.phase === 'ringing') ??
+    mine.find(over)
+  );
+}
+
+/** Whether all that is known of a customer is a name. */
+export function isStub(customer: Customer | null): customer is Customer {
+  return !!customer?.id && !customer.devices && !customer.open_tickets && !customer.history;
+}
