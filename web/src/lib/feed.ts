@@ -185,13 +185,13 @@ function carryOver(calls: Record<string, LiveCall>, before: Feed['calls']): Reco
 
 // ---- events
 
-const states: Record<string, AgentState> = {
-  agentLoggedOn: 'notReady',
-  agentReady: 'ready',
-  agentNotReady: 'notReady',
-  agentWorkingAfterCall: 'workingAfterCall',
-  agentLoggedOff: 'loggedOff',
-};
+const states: ReadonlyMap<string, AgentState> = new Map([
+  ['agentLoggedOn', 'notReady'],
+  ['agentReady', 'ready'],
+  ['agentNotReady', 'notReady'],
+  ['agentWorkingAfterCall', 'workingAfterCall'],
+  ['agentLoggedOff', 'loggedOff'],
+]);
 
 const allStates: readonly string[] = ['ready', 'notReady', 'workingAfterCall', 'loggedOff'];
 
@@ -202,7 +202,7 @@ export function isState(value: unknown): value is AgentState {
 /** A desk after an agent event. What the event's data says outranks what its type implies. */
 function moved(desk: DeskView, event: BoxEvent): DeskView {
   const data = event.user_data ?? {};
-  const said = states[event.type];
+  const said = states.get(event.type);
   const state = isState(data['state']) ? data['state'] : (said ?? desk.state);
   const changed = state !== desk.state || said !== undefined;
   const next: DeskView = { ...desk, state };
@@ -307,25 +307,27 @@ function leftQueue(call: LiveCall, event: BoxEvent): LiveCall {
   return missed ? { ...call, phase: 'queued', agent: '' } : call;
 }
 
-const callMoves: Record<string, (call: LiveCall, event: BoxEvent) => LiveCall | null> = {
-  offered: (call) => call,
-  queued: (call) => ({ ...call, phase: 'queued' }),
-  diverted: leftQueue,
-  delivered: rings,
-  established: talks,
-  held: (call) => ({ ...call, phase: 'held' }),
-  retrieved: (call) => ({ ...call, phase: 'talking' }),
-  callInformation: (call) => call,
-  connectionCleared: leaves,
-  callCleared: ends,
-  failed: leaves,
-};
+type Move = (call: LiveCall, event: BoxEvent) => LiveCall | null;
+
+const callMoves: ReadonlyMap<string, Move> = new Map<string, Move>([
+  ['offered', (call) => call],
+  ['queued', (call) => ({ ...call, phase: 'queued' })],
+  ['diverted', leftQueue],
+  ['delivered', rings],
+  ['established', talks],
+  ['held', (call) => ({ ...call, phase: 'held' })],
+  ['retrieved', (call) => ({ ...call, phase: 'talking' })],
+  ['callInformation', (call) => call],
+  ['connectionCleared', leaves],
+  ['callCleared', ends],
+  ['failed', leaves],
+]);
 
 const changesRecord = ['established', 'callCleared', 'recordStopped'];
 
 function onCall(feed: Feed, event: BoxEvent): Feed {
   const id = event.call_id ?? '';
-  const move = callMoves[event.type];
+  const move = callMoves.get(event.type);
   let { calls, desks } = feed;
   const before = calls[id];
   const ending = event.type === 'callCleared' || event.type === 'connectionCleared' || event.type === 'failed';
@@ -368,7 +370,7 @@ function onNote(feed: Feed, event: BoxEvent): Feed {
 export function onEvent(feed: Feed, event: BoxEvent): Feed {
   if (event.seq <= feed.seq) return feed;
   const next = { ...feed, seq: event.seq };
-  if (event.type in states || event.type === 'agentBusy') return onAgent(next, event);
+  if (states.has(event.type) || event.type === 'agentBusy') return onAgent(next, event);
   switch (event.type) {
     case 'queueChanged':
       return onQueue(next, event);

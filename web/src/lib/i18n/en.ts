@@ -113,7 +113,6 @@ export const en = {
   'call.wrapTime': 'Wrap-up for',
   'call.talkedFor': 'Talked {time}',
   'call.dismiss': 'Put away',
-  'call.text': 'Text this caller',
 
   'customer.tickets': 'Open tickets',
   'customer.noTickets': 'No open tickets',
@@ -180,7 +179,6 @@ export const en = {
   'texts.maybe': 'may have been sent twice',
   'texts.incomplete': 'part of it is missing',
   'inbox.title': 'Incoming texts',
-  'inbox.none': 'No incoming texts today',
   'inbox.from': 'From {number}',
 
   'text.scheduled': 'Scheduled',
@@ -197,9 +195,6 @@ export const en = {
   'floor.noAgents': 'No agents',
   'floor.live': 'Calls in progress',
   'floor.noLive': 'No calls in progress',
-  'floor.state': 'State',
-  'floor.for': 'For',
-  'floor.phone': 'Telephone',
   'floor.with': 'With {number}',
   'floor.away': 'no connection',
   'phase.arriving': 'In the menu',

@@ -113,7 +113,6 @@ export const zhCN: Words = {
   'call.wrapTime': '已整理',
   'call.talkedFor': '通话 {time}',
   'call.dismiss': '收起',
-  'call.text': '给来电人发短信',
 
   'customer.tickets': '未结工单',
   'customer.noTickets': '没有未结工单',
@@ -180,7 +179,6 @@ export const zhCN: Words = {
   'texts.maybe': '可能重复发送',
   'texts.incomplete': '内容不完整',
   'inbox.title': '收到的短信',
-  'inbox.none': '今天没有收到短信',
   'inbox.from': '来自 {number}',
 
   'text.scheduled': '定时',
@@ -197,9 +195,6 @@ export const zhCN: Words = {
   'floor.noAgents': '没有坐席',
   'floor.live': '进行中的通话',
   'floor.noLive': '没有进行中的通话',
-  'floor.state': '状态',
-  'floor.for': '时长',
-  'floor.phone': '话机',
   'floor.with': '对方 {number}',
   'floor.away': '页面未连接',
   'phase.arriving': '菜单中',
