@@ -1,0 +1,369 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"callbox/internal/guard"
+)
+
+// Limits of one group commit.
+const (
+	groupOps  = 256
+	groupTime = 5 * time.Millisecond
+)
+
+// When the write-ahead log is emptied, and from when it is worth an alarm.
+const (
+	quietTime    = 5 * time.Second
+	retryTime    = 200 * time.Millisecond
+	walEmptyFrom = 4 << 20
+	walAlarm     = 256 << 20
+)
+
+// op is one operation on its way to the disk. A kept one stays at the front
+// until the disk takes it; others are answered with the error.
+type op struct {
+	what  string
+	f     func(*sql.Tx) error
+	kept  bool
+	done  func(error) // called once, after commit or failure
+	taken atomic.Bool // by the writer, or by a caller that gave up
+	err   error       // of f
+}
+
+func (o *op) answer(err error) {
+	if o.done != nil {
+		o.done(err)
+	}
+}
+
+// queue hands operations to the writer in order, without bound: what is live
+// never waits for the disk.
+type queue struct {
+	mu     sync.Mutex
+	ops    []*op
+	closed bool
+	wake   chan struct{} // room for one
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+func (q *queue) put(o *op) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	q.ops = append(q.ops, o)
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take gives the first operation nobody gave up on; nil when there is none.
+func (q *queue) take() *op {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.ops) > 0 {
+		o := q.ops[0]
+		q.ops[0] = nil
+		q.ops = q.ops[1:]
+		if o.kept || o.taken.CompareAndSwap(false, true) {
+			return o
+		}
+	}
+	q.ops = nil
+	return nil
+}
+
+// keepOnly puts again before all others and takes out what need not be kept.
+func (q *queue) keepOnly(again []*op) (out []*op) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, o := range q.ops {
+		if o.kept {
+			again = append(again, o)
+		} else if o.taken.CompareAndSwap(false, true) {
+			out = append(out, o)
+		}
+	}
+	q.ops = again
+	return out
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.ops)
+}
+
+// closeEmpty closes the queue if nothing waits in it.
+func (q *queue) closeEmpty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = q.closed || len(q.ops) == 0
+	return q.closed
+}
+
+// close refuses what still waits and says how many that were.
+func (q *queue) close() int {
+	q.mu.Lock()
+	left := q.ops
+	q.closed, q.ops = true, nil
+	q.mu.Unlock()
+	for _, o := range left {
+		if o.kept || o.taken.CompareAndSwap(false, true) {
+			o.answer(ErrClosed)
+		}
+	}
+	return len(left)
+}
+
+// Write runs f in the writer's next transaction and returns when it is on
+// disk. f's error undoes f alone. what names it for the log. f must not keep
+// tx. Errors: f's own; [ErrUnavailable]; [ErrClosed]; ctx's cause, where the
+// writer had not begun with it.
+func (d *DB) Write(ctx context.Context, what string, f func(*sql.Tx) error) error {
+	return d.wait(ctx, what, false, f)
+}
+
+// keep is Write for what must reach the disk in the end: while the disk cannot
+// be written it waits in its place, also after ctx ended and keep returned.
+func (d *DB) keep(ctx context.Context, what string, f func(*sql.Tx) error) error {
+	return d.wait(ctx, what, true, f)
+}
+
+func (d *DB) wait(ctx context.Context, what string, kept bool, f func(*sql.Tx) error) error {
+	result := make(chan error, 1)
+	o := &op{what: what, f: f, kept: kept, done: func(err error) { result <- err }}
+	if !d.queue.put(o) {
+		return fmt.Errorf("%s: %w", what, ErrClosed)
+	}
+	select {
+	case err := <-result:
+		return wrap(what, err)
+	case <-ctx.Done():
+	}
+	if !kept && !o.taken.CompareAndSwap(false, true) {
+		return wrap(what, <-result) // under way: what it comes to is what counts
+	}
+	return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Later is Write without waiting, in the order of the calls; errors are logged.
+// f runs again where the disk could not take its transaction.
+func (d *DB) Later(what string, f func(*sql.Tx) error) { d.later(what, f, nil) }
+
+func (d *DB) later(what string, f func(*sql.Tx) error, after func(error)) {
+	o := &op{what: what, f: f, kept: true, done: func(err error) {
+		if err != nil {
+			d.log.Error("write failed", "what", what, "err", err)
+		}
+		if after != nil {
+			after(err)
+		}
+	}}
+	if !d.queue.put(o) {
+		o.answer(ErrClosed)
+	}
+}
+
+// Backlog is how many operations wait for the writer.
+func (d *DB) Backlog() int { return d.queue.len() }
+
+// Run is the writer: it commits what Write and Later hand in, at most 256
+// operations or 5 ms together, until ctx ends and the queue is empty.
+func (d *DB) Run(ctx context.Context) error {
+	for {
+		ok := d.commitWaiting()
+		if ok && ctx.Err() != nil && d.queue.closeEmpty() {
+			return nil
+		}
+		if !d.rest(ctx, ok) && !ok {
+			break // told to stop, and the disk still does not take it
+		}
+	}
+	if left := d.queue.close(); left > 0 {
+		return fmt.Errorf("database writer: %d operations were not written: %w", left, ErrUnavailable)
+	}
+	return nil
+}
+
+// rest waits for work, or, after a failure, for a moment. At quiet times it
+// empties the write-ahead log. It reports false when ctx ended.
+func (d *DB) rest(ctx context.Context, ok bool) bool {
+	wake, pause := d.queue.wake, quietTime
+	if !ok {
+		wake, pause = nil, retryTime
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-timer.C:
+		if ok {
+			d.emptyWAL()
+		}
+	}
+	return true
+}
+
+// commitWaiting commits groups until nothing waits; false where the disk did
+// not take one.
+func (d *DB) commitWaiting() bool {
+	for {
+		first := d.queue.take()
+		if first == nil {
+			return true
+		}
+		ran, err := d.group(first)
+		if err != nil {
+			d.failed(ran, err)
+			return false
+		}
+		for _, o := range ran {
+			o.answer(o.err)
+		}
+		d.outbox.committed()
+	}
+}
+
+// failed answers a group that the disk did not take, and whoever waits behind
+// it; kept operations wait on.
+func (d *DB) failed(ran []*op, err error) {
+	d.log.Error("commit failed", "operations", len(ran), "err", err)
+	var again, refused []*op
+	for _, o := range ran {
+		switch {
+		case o.err != nil && !unavailable(o.err):
+			o.answer(o.err)
+		case o.kept:
+			again = append(again, o)
+		default:
+			refused = append(refused, o)
+		}
+	}
+	for _, o := range append(refused, d.queue.keepOnly(again)...) {
+		o.answer(fmt.Errorf("%w: %w", ErrUnavailable, err))
+	}
+}
+
+// group runs first and what else waits in one transaction. The error is the
+// transaction's; each operation keeps its own.
+func (d *DB) group(first *op) (ran []*op, err error) {
+	ran = []*op{first}
+	began := time.Now()
+	tx, err := d.writer.Begin()
+	if err != nil {
+		return ran, fmt.Errorf("begin: %w", err)
+	}
+	for next := first; next != nil; {
+		if next.err, err = runOp(tx, next.f); err != nil {
+			return ran, errors.Join(err, tx.Rollback())
+		}
+		next = nil
+		if len(ran) < groupOps && time.Since(began) < groupTime {
+			if next = d.queue.take(); next != nil {
+				ran = append(ran, next)
+			}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return ran, errors.Join(fmt.Errorf("commit: %w", err), quiet(tx.Rollback()))
+	}
+	d.slow()
+	if d.cfg.Committed != nil {
+		d.cfg.Committed(time.Since(began), len(ran))
+	}
+	return ran, nil
+}
+
+func (d *DB) slow() {
+	if d.cfg.SlowSync > 0 {
+		time.Sleep(d.cfg.SlowSync)
+	}
+}
+
+func quiet(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// runOp runs f inside a savepoint, so that its error undoes it alone. broken
+// says that the whole transaction is lost.
+func runOp(tx *sql.Tx, f func(*sql.Tx) error) (own, broken error) {
+	if _, err := tx.Exec("SAVEPOINT op"); err != nil {
+		return nil, fmt.Errorf("savepoint: %w", err)
+	}
+	own = call(tx, f)
+	if own == nil {
+		_, err := tx.Exec("RELEASE op")
+		return nil, err
+	}
+	if unavailable(own) {
+		return own, own
+	}
+	if _, err := tx.Exec("ROLLBACK TO op"); err != nil {
+		return own, fmt.Errorf("undo after %w: %w", own, err)
+	}
+	_, err := tx.Exec("RELEASE op")
+	return own, err
+}
+
+func call(tx *sql.Tx, f func(*sql.Tx) error) (err error) {
+	if fell := guard.Call(func() { err = f(tx) }); fell != nil {
+		return fell
+	}
+	return err
+}
+
+// unavailable says whether err is the disk's or the file's, not the operation's.
+func unavailable(err error) bool {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly,
+		sqlite3.ErrCantOpen, sqlite3.ErrNomem, sqlite3.ErrCorrupt, sqlite3.ErrNotADB, sqlite3.ErrProtocol:
+		return true
+	}
+	return false
+}
+
+// emptyWAL cuts the write-ahead log back when it is large and nobody reads.
+func (d *DB) emptyWAL() {
+	st, err := os.Stat(d.Path() + "-wal")
+	if err != nil || st.Size() < walEmptyFrom {
+		return
+	}
+	if st.Size() > walAlarm {
+		d.log.Warn("write-ahead log is large: a reader holds it", "bytes", st.Size())
+	}
+	var busy, pages, moved int
+	if err := d.writer.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		d.log.Warn("checkpoint failed", "err", err)
+	}
+}
