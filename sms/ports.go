@@ -3,6 +3,8 @@ package sms
 import (
 	"context"
 	"time"
+
+	"callbox/internal/stamp"
 )
 
 // Submission is one message handed to a carrier: its parts in order, all over
@@ -76,4 +78,119 @@ type Part struct {
 type Receiver interface {
 	Report(ctx context.Context, r Report) error
 	Incoming(ctx context.Context, t Text) error
+}
+
+// Store keeps jobs and what comes in. Update runs f in one transaction and
+// returns when it is on disk; f's error undoes it. Transactions run one after
+// another, so what f reads still holds when it writes.
+type Store interface {
+	Update(ctx context.Context, what string, f func(Tx) error) error
+}
+
+// Tx is one transaction of a [Store]. It must not outlive the function it was
+// handed to.
+type Tx interface {
+	JobTx
+	MessageTx
+	ReportTx
+	InboxTx
+}
+
+// JobTx is what a transaction does with jobs.
+type JobTx interface {
+	// JobByKey gives the id and digest of the job with this key, or ErrNotFound.
+	JobByKey(key string) (id, digest string, err error)
+	// Job gives a job with its messages, or ErrNotFound.
+	Job(id string) (Job, error)
+	// AddJob stores a job and its records.
+	AddJob(j NewJob) error
+	// NextExtension gives the next number of an account's replies, counting
+	// from 0 modulo 10^digits, as so many digits.
+	NextExtension(account string, digits int) (string, error)
+}
+
+// MessageTx is what a transaction does with messages.
+type MessageTx interface {
+	// Claim moves up to n queued messages of account to submitting, lowest
+	// rank first, then oldest, and gives them in that order. Long ones get a
+	// new Reference.
+	Claim(account string, n int, at stamp.Time) ([]Record, error)
+	// Records gives the messages that q asks for, oldest first.
+	Records(q Query) ([]Record, error)
+	// Save writes what may change of a record (status, account, parts, pieces,
+	// error, lost, maybe_sent, times) where its status is still was, else
+	// ErrMoved. New pieces can be found by their id from then on.
+	Save(r Record, was Status) error
+	// Announce puts a notice with the message as it stands into the outbox.
+	Announce(r Record) error
+}
+
+// Query picks messages; what is set narrows.
+type Query struct {
+	Job, Ref string
+	Account  string
+	To       string     // E.164
+	Statuses []Status   // any of them
+	Before   stamp.Time // last change of status before
+	Since    stamp.Time // last change of status at or after
+	Limit    int        // 0: all
+}
+
+// ReportTx is what a transaction does with reports.
+type ReportTx interface {
+	// OfPart gives the message that has a part of this id at account, or
+	// ErrNotFound.
+	OfPart(account, part string) (Record, error)
+	// Park keeps a report whose message is not known yet; Parked takes those
+	// with these ids out again.
+	Park(r Report, at stamp.Time) error
+	Parked(account string, parts []string) ([]Report, error)
+	// Forget drops parked reports, and the memory of incoming texts' ids, from
+	// before at.
+	Forget(at stamp.Time) error
+}
+
+// InboxTx is what a transaction does with incoming texts.
+type InboxTx interface {
+	// Seen says whether t (by account, id and sender) came before, and
+	// remembers it.
+	Seen(t Text, at stamp.Time) (bool, error)
+	// AddPart keeps a part of a long text, the last one of an index wins, and
+	// gives all there are of that text, by index.
+	AddPart(t Text, at stamp.Time) ([]Text, error)
+	// DropParts forgets the parts of the long text that t belongs to.
+	DropParts(t Text) error
+	// Stale gives the parts of account's long texts whose first part came
+	// before at, one slice a text.
+	Stale(account string, before stamp.Time) ([][]Text, error)
+	// Recent gives messages to this number (E.164) made since, newest first.
+	Recent(to string, since stamp.Time) ([]Candidate, error)
+	// AddIncoming stores an inbox row with its notice, which also goes to c's
+	// callback when c is not nil.
+	AddIncoming(in Incoming, c *Candidate) error
+}
+
+// Templates finds a template by id, or ErrNotFound.
+type Templates interface {
+	Template(ctx context.Context, id string) (Template, error)
+}
+
+// Types of [Note]: the event types of the journal.
+const (
+	NoteStatus   = "smsStatus"
+	NoteReceived = "smsReceived"
+)
+
+// Note is something that happened to a text, for screens and the journal: a
+// message's change of status, or an incoming text.
+type Note struct {
+	Type     string
+	Message  *Message
+	Incoming *Incoming
+}
+
+// Events takes what happened, once it is on disk, in its order. It must not
+// wait for the disk.
+type Events interface {
+	Note(ctx context.Context, n Note)
 }

@@ -20,7 +20,7 @@ type Status string
 const (
 	Scheduled  Status = "scheduled"
 	Queued     Status = "queued"
-	Submitting Status = "submitting" // shown as queued
+	Submitting Status = "submitting" // claimed: its bytes may be leaving
 	Submitted  Status = "submitted"
 	Delivered  Status = "delivered"
 	Failed     Status = "failed"
@@ -44,6 +44,18 @@ var (
 	ErrUncertain = errors.New("outcome unknown")      // bytes left, no answer came
 )
 
+// What a caller of the gateway or a store decides on.
+var (
+	// ErrNotServed: documented, and not served yet.
+	ErrNotServed = errors.New("not yet supported")
+	// ErrKeyConflict: a job with this key exists and its body is another.
+	ErrKeyConflict = errors.New("the key belongs to another job")
+	// ErrNotFound: there is no such job, message, part or template.
+	ErrNotFound = errors.New("not found")
+	// ErrMoved: the message is no longer in the status it was taken in.
+	ErrMoved = errors.New("the message has moved on")
+)
+
 // Rejected is a carrier's final no to one message.
 type Rejected struct {
 	Code int    // the protocol's result
@@ -62,7 +74,15 @@ type Job struct {
 	Status    string     `json:"status"`
 	Created   stamp.Time `json:"created"`
 	Messages  []Message  `json:"messages"`
+	Ack       *Ack       `json:"ack"` // null: not acknowledged
 	MaybeSent bool       `json:"maybe_sent"`
+}
+
+// Ack says who acknowledged a job and how: reply, link, api or voice.
+type Ack struct {
+	How  string     `json:"how"`
+	By   string     `json:"by"`
+	Time stamp.Time `json:"time"`
 }
 
 // Message is one recipient's text of a job.

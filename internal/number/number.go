@@ -187,3 +187,19 @@ type Masked string
 
 // LogValue is the masked number.
 func (m Masked) LogValue() slog.Value { return slog.StringValue(Mask(string(m))) }
+
+// Carrier is which of China's carriers an E.164 mobile number was given to:
+// mobile, unicom, telecom, else "". A number that was ported keeps the first.
+func Carrier(e164 string) string {
+	parsed, err := phonenumbers.Parse(e164, "")
+	if err != nil || parsed.GetCountryCode() != 86 {
+		return ""
+	}
+	name, err := phonenumbers.GetCarrierForNumber(parsed, "en")
+	if err != nil {
+		return ""
+	}
+	return carriers[name]
+}
+
+var carriers = map[string]string{"China Mobile": "mobile", "China Unicom": "unicom", "China Telecom": "telecom"}

@@ -179,3 +179,18 @@ func BenchmarkPlace(b *testing.B) {
 		number.Place("+8613800138000")
 	}
 }
+
+func TestCarrier(t *testing.T) {
+	for e164, want := range map[string]string{
+		"+8613800138000": "mobile",
+		"+8613012345678": "unicom",
+		"+8618912345678": "telecom",
+		"+8657188880001": "",
+		"+14155552671":   "",
+		"":               "",
+	} {
+		if got := number.Carrier(e164); got != want {
+			t.Errorf("Carrier(%q) = %q, want %q", e164, got, want)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package sms
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"callbox/internal/number"
+	"callbox/internal/stamp"
+)
+
+// answerable is how long a text may be answered.
+const answerable = 72 * time.Hour
+
+// gap stands for a part of a long text that never came.
+const gap = "…"
+
+// Incoming takes an incoming text, or a part of one. One seen before changes
+// nothing. nil means that it is on disk.
+func (g *Gateway) Incoming(ctx context.Context, t Text) error {
+	return g.update(ctx, "incoming text", func(w *work) error {
+		seen, err := w.Seen(t, w.at)
+		if err != nil || seen {
+			return err
+		}
+		if t.Part.Total < 2 || t.Part.Index < 1 || t.Part.Index > t.Part.Total {
+			return w.receive(t, false)
+		}
+		parts, err := w.AddPart(t, w.at)
+		if err != nil || len(parts) < int(t.Part.Total) {
+			return err
+		}
+		return w.join(parts)
+	})
+}
+
+// join makes one text of the parts there are, by index, and forgets them.
+func (w *work) join(parts []Text) error {
+	if len(parts) == 0 {
+		return nil
+	}
+	if err := w.DropParts(parts[0]); err != nil {
+		return err
+	}
+	whole := parts[0]
+	whole.Text = assemble(parts)
+	return w.receive(whole, len(parts) < int(whole.Part.Total))
+}
+
+func assemble(parts []Text) string {
+	var b strings.Builder
+	want := uint8(1)
+	for _, p := range parts {
+		if p.Part.Index > want {
+			b.WriteString(gap)
+		}
+		b.WriteString(p.Text)
+		want = p.Part.Index + 1
+	}
+	if last := parts[len(parts)-1].Part; last.Index < last.Total {
+		b.WriteString(gap)
+	}
+	return b.String()
+}
+
+// receive puts a whole text into the inbox, with the job it answers.
+func (w *work) receive(t Text, incomplete bool) error {
+	in := Incoming{
+		ID: newID(), Time: w.at, From: number.Normalize(t.From, w.g.cfg.AreaCode), Raw: t.From,
+		To: t.To, Text: t.Text, Account: t.Account, Incomplete: incomplete,
+	}
+	found, err := w.answered(&in)
+	if err != nil {
+		return err
+	}
+	if err := w.AddIncoming(in, found); err != nil {
+		return err
+	}
+	w.news.add(Note{Type: NoteReceived, Incoming: &in})
+	return nil
+}
+
+// answered finds what in answers and says so in it.
+func (w *work) answered(in *Incoming) (*Candidate, error) {
+	if in.From == "" {
+		return nil, nil
+	}
+	all, err := w.Recent(in.From, stamp.At(w.at.Add(-answerable)))
+	if err != nil {
+		return nil, err
+	}
+	m := match(reply{
+		text:      in.Text,
+		account:   in.Account,
+		extension: strings.TrimPrefix(in.To, w.g.account(in.Account).SrcID),
+	}, all)
+	if m.candidate == nil {
+		return nil, nil
+	}
+	in.Job, in.Ref, in.Match, in.Keyword = m.candidate.Job, m.candidate.Ref, m.sure, m.keyword
+	return m.candidate, nil
+}

@@ -1,0 +1,104 @@
+package sms
+
+import "callbox/internal/stamp"
+
+// Record is a message with what only the gateway and its store need.
+type Record struct {
+	Message
+	Rank      int     // claimed lowest first
+	Extension string  // digits behind the access number
+	Reserve   int     // UTF-16 units that the carrier's gateway signs with
+	Reference uint8   // of a long message; new at every claim
+	Lost      int     // how often its outcome became unknown
+	Pieces    []Piece // its parts at the carrier, in order; none before the answer
+	Callback  string  // the job's callback_url
+	Signer    string  // the API key that signs callbacks
+}
+
+// Piece is one part as the carrier knows it, and the last word on it.
+type Piece struct {
+	ID   string `json:"id"`
+	Stat string `json:"stat,omitempty"`
+}
+
+// NewJob is a job as it is put into a store, its messages as records.
+type NewJob struct {
+	ID, Ref, Key, Class, Account string
+	Created                      stamp.Time
+	Digest                       string // of the request, for Key
+	Replies                      map[string]string
+	Records                      []Record
+}
+
+// Candidate is a message that an incoming text may answer.
+type Candidate struct {
+	Message   string
+	Job       string
+	Ref       string
+	Account   string
+	Extension string
+	Status    Status
+	MaybeSent bool
+	Replies   map[string]string
+	Callback  string
+	Signer    string
+}
+
+// event is what happens to a message; moves is every change of status there
+// is. What has failed stays failed, whatever the carrier says later.
+type event string
+
+const (
+	claim    event = "claim"
+	accept   event = "accept"   // the centre took all parts
+	refuse   event = "refuse"   // a final no
+	giveBack event = "giveBack" // nothing left the box, or throttled
+	lose     event = "lose"     // bytes left, no answer came
+	resend   event = "resend"
+	drop     event = "drop"
+	deliver  event = "deliver" // every part is on the handset
+	fail     event = "fail"    // a part is not
+	expire   event = "expire"  // a part's validity ran out
+	forget   event = "forget"  // no report in time
+	cancel   event = "cancel"
+)
+
+var moves = map[Status]map[event]Status{
+	Queued:     {claim: Submitting, cancel: Canceled, deliver: Delivered},
+	Submitting: {accept: Submitted, refuse: Failed, giveBack: Queued, lose: Unknown},
+	Submitted:  {deliver: Delivered, fail: Failed, expire: Expired, forget: Unknown},
+	Unknown:    {resend: Queued, drop: Failed, deliver: Delivered, fail: Failed, expire: Expired},
+}
+
+// next is pure. False: nothing comes of e in s.
+func (s Status) next(e event) (Status, bool) {
+	to, ok := moves[s][e]
+	return to, ok
+}
+
+// told says whether the world hears of a message's arrival in s.
+func (s Status) told() bool {
+	switch s {
+	case Submitted, Delivered, Failed, Expired, Unknown, Canceled:
+		return true
+	}
+	return false
+}
+
+// JobStatus is a job's status, which follows from its messages': open while
+// one of them has yet to go or to be reported.
+func JobStatus(messages []Message) string {
+	canceled := 0
+	for _, m := range messages {
+		switch m.Status {
+		case Scheduled, Queued, Submitting, Submitted:
+			return JobOpen
+		case Canceled:
+			canceled++
+		}
+	}
+	if canceled > 0 && canceled == len(messages) {
+		return JobCanceled
+	}
+	return JobDone
+}

@@ -1,0 +1,154 @@
+package sms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+const (
+	// maxLost is how often a message is sent again after its outcome became
+	// unknown; then it is held, since it may be what ends the connection.
+	maxLost = 5
+	// refusedSource is what a carrier answers where digits behind the access
+	// number are not in the contract (CMPP, SUBMIT_RESP result 10: Src_Id).
+	refusedSource = 10
+)
+
+// outcome is what came of a submit.
+type outcome struct {
+	event  event
+	pieces []Piece
+	err    *Error
+}
+
+// outcome reads a carrier's answer.
+func (l *lane) outcome(r Record, receipt Receipt, err error) outcome {
+	var no *Rejected
+	switch {
+	case err == nil:
+		o := outcome{event: accept}
+		for _, id := range receipt.Parts {
+			o.pieces = append(o.pieces, Piece{ID: id})
+		}
+		return o
+	case errors.As(err, &no):
+		return l.refused(r, no)
+	case errors.Is(err, ErrThrottled), errors.Is(err, ErrNotSent):
+		return outcome{event: giveBack}
+	}
+	l.log.Warn("outcome of a message is unknown", "message", r.ID, "err", err)
+	return outcome{event: lose}
+}
+
+// refused is the end of a message, unless the carrier only minds the digits
+// behind the access number: then they are left away from now on.
+func (l *lane) refused(r Record, no *Rejected) outcome {
+	if no.Code == refusedSource && r.Extension != "" {
+		if !l.plain.Swap(true) {
+			l.log.Error("carrier refuses digits behind the access number: texts go without, replies are matched less surely", "result", no.Code)
+		}
+		return outcome{event: giveBack}
+	}
+	return outcome{event: refuse, err: &Error{Code: no.Code, Text: no.Text}}
+}
+
+// settle writes what came of a claimed message, and joins the reports that
+// were faster than the answer.
+func (g *Gateway) settle(ctx context.Context, r Record, o outcome) error {
+	return g.update(ctx, "settle message", func(w *work) error {
+		r := r
+		r.Error, r.Pieces = o.err, o.pieces
+		switch o.event {
+		case accept:
+			r.Parts = max(len(o.pieces), 1)
+			return w.accepted(r)
+		case lose:
+			return w.lost(r)
+		}
+		return w.move(r, o.event)
+	})
+}
+
+// accepted makes r submitted and folds parked reports in.
+func (w *work) accepted(r Record) error {
+	if err := w.move(r, accept); err != nil {
+		return err
+	}
+	if len(r.Pieces) == 0 {
+		return nil
+	}
+	parked, err := w.Parked(r.Account, bothOrders(r.Pieces))
+	if err != nil || len(parked) == 0 {
+		return err
+	}
+	r.arrive(Submitted, w.at)
+	was := r.Status
+	for _, report := range parked {
+		r.hear(report.ID, report.Stat, w.at)
+	}
+	return w.save(r, was)
+}
+
+// bothOrders are the parts' ids, and as a centre might turn them round.
+func bothOrders(pieces []Piece) []string {
+	var ids []string
+	for _, p := range pieces {
+		ids = append(ids, p.ID)
+		if turned, ok := turn(p.ID); ok {
+			ids = append(ids, turned)
+		}
+	}
+	return ids
+}
+
+// lost makes r unknown and at once does what its account says about that.
+func (w *work) lost(r Record) error {
+	was := r.Status
+	to, ok := was.next(lose)
+	if !ok {
+		return fmt.Errorf("message %s is %s: %w", r.ID, was, ErrMoved)
+	}
+	r.arrive(to, w.at)
+	r.MaybeSent, r.Pieces = true, nil
+	r.Lost++
+	w.decide(&r)
+	return w.save(r, was)
+}
+
+// decide is on_unknown.
+func (w *work) decide(r *Record) {
+	policy := w.g.account(r.Account).OnUnknown
+	switch {
+	case policy == OnUnknownResend && r.Lost <= maxLost:
+		r.arrive(Queued, w.at)
+	case policy == OnUnknownDrop:
+		r.arrive(Failed, w.at)
+		r.Error = &Error{Text: "it is not known whether it was sent, and the account says not to send it again"}
+	}
+}
+
+// recover decides about what was on its way when the box stopped.
+func (g *Gateway) recover(ctx context.Context) error {
+	n := 0
+	err := g.update(ctx, "recover messages", func(w *work) error {
+		left, err := w.Records(Query{Statuses: []Status{Submitting}})
+		if err != nil {
+			return err
+		}
+		n = len(left)
+		for _, r := range left {
+			if err := w.lost(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recover messages: %w", err)
+	}
+	if n > 0 {
+		g.log.Warn("messages were being submitted at the stop: they may have been sent", "count", n)
+	}
+	return nil
+}
