@@ -131,6 +131,18 @@ describe('a call', () => {
     expect(feeds.current(after(delivered, missed, { ...delivered, agent_id: '1002' }))).toBeUndefined();
   });
 
+  it('is gone when its record says so, though no event did', () => {
+    const feed = after(delivered);
+    const offers = [{ agent: '1001', start: at(1), end: null as string | null, outcome: '' }];
+    const record = { id: 'c1', direction: 'in', result: null, from: {}, to: {}, times: {}, offers } as CallRecord;
+    expect(feeds.checked(feed, { ...record, offers: [] })).toBe(feed);
+    expect(feeds.checked(feed, record)).toBe(feed);
+    const missed = { ...record, offers: [{ ...offers[0], agent: '1001', end: at(9), outcome: 'noAnswer' }] };
+    expect(feeds.current(feeds.checked(feed, missed))).toBeUndefined();
+    expect(feeds.current(feeds.checked(feed, { ...record, result: 'abandoned' }))).toBeUndefined();
+    expect(feeds.current(feeds.checked(after(delivered, established), missed))).toMatchObject({ phase: 'talking' });
+  });
+
   it('survives leaving its queue before it is established, in either order', () => {
     const left = { type: 'diverted', call_id: 'c1', agent_id: '1001' };
     expect(feeds.current(after(delivered, left, established))).toMatchObject({ phase: 'talking', customer: { name: '李雷' } });

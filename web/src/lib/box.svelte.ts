@@ -25,6 +25,7 @@ export class Box {
   /** The state that was asked for and not yet answered. */
   asking = $state<AgentState | ''>('');
   #socket: BoxSocket | undefined;
+  #ring: ReturnType<typeof setTimeout> | undefined;
   #fetched: Record<string, true> = {};
 
   readonly call = $derived(feeds.current(this.feed));
@@ -103,6 +104,23 @@ export class Box {
     if (message.type === 'snapshot') clock.adjust(offsetOf(message.time, Date.now()));
     this.feed = feeds.receive(this.feed, message);
     void this.#complete();
+    this.#watchRing();
+  }
+
+  /** A card must not ring on when the telephone has stopped: the record is asked now and then. */
+  #watchRing(): void {
+    if (this.#ring !== undefined || this.call?.phase !== 'ringing') return;
+    this.#ring = setTimeout(() => void this.#checkRing(), 3000);
+  }
+
+  async #checkRing(): Promise<void> {
+    const call = this.call;
+    if (call?.phase === 'ringing') {
+      const record = await api.call(call.id).catch(() => null);
+      if (record) this.feed = feeds.checked(this.feed, record);
+    }
+    this.#ring = undefined;
+    this.#watchRing();
   }
 
   /** Fetches what a snapshot leaves out: the call being wrapped up, the customer's card. */
@@ -141,6 +159,8 @@ export class Box {
   #end(): void {
     this.#socket?.close();
     this.#socket = undefined;
+    clearTimeout(this.#ring);
+    this.#ring = undefined;
     this.user = null;
     this.feed = feeds.empty;
     this.trouble = null;

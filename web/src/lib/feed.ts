@@ -415,6 +415,15 @@ export function withCall(feed: Feed, call: LiveCall): Feed {
   return feed.calls[call.id] ? feed : { ...feed, calls: { ...feed.calls, [call.id]: call } };
 }
 
+/** A ringing call after a look at its record: gone if the record says that it rings here no more. */
+export function checked(feed: Feed, call: CallRecord): Feed {
+  const live = feed.calls[call.id];
+  if (live?.phase !== 'ringing') return feed;
+  const offer = call.offers?.findLast((one) => one.agent === live.agent);
+  const missed = !!offer?.end && offer.outcome !== 'answered';
+  return missed || call.result ? dismissed(feed, call.id) : feed;
+}
+
 /** The whole customer of a call that so far only named one. */
 export function withCustomer(feed: Feed, id: string, customer: Customer): Feed {
   const call = feed.calls[id];

@@ -104,6 +104,7 @@ export const en = {
   'call.did': 'Dialled',
   'call.path': 'Menu',
   'call.open': 'Open in the ticket system',
+  'call.controls': 'Call controls',
   'call.hangUp': 'Hang up',
   'call.hold': 'Hold',
   'call.transfer': 'Transfer',

@@ -104,6 +104,7 @@ export const zhCN: Words = {
   'call.did': '拨入号码',
   'call.path': '按键路径',
   'call.open': '在工单系统中打开',
+  'call.controls': '通话控制',
   'call.hangUp': '挂断',
   'call.hold': '保持',
   'call.transfer': '转接',
