@@ -52,14 +52,14 @@ type Config struct {
 
 // DB is the open database.
 type DB struct {
-	cfg    Config
-	log    *slog.Logger
-	lock   *os.File
-	writer *sql.DB // one connection, immediate transactions
-	reader *sql.DB
-	queue  *queue
-	start  int64 // how often this file was opened
-	outbox outbox
+	cfg     Config
+	log     *slog.Logger
+	lock    *os.File
+	writer  *sql.DB // one connection, immediate transactions
+	reader  *sql.DB
+	queue   *queue
+	start   int64 // how often this file was opened
+	notices *Notices
 }
 
 // Open takes the lock, opens and migrates Dir/callbox.db and reads the pragmas
@@ -69,7 +69,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &DB{cfg: cfg, log: cfg.Log, queue: newQueue(), outbox: newOutbox()}
+	d := &DB{cfg: cfg, log: cfg.Log, queue: newQueue()}
+	d.notices = newNotices(d)
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database in %s: %w", cfg.Dir, err), d.Close())
 	}

@@ -244,7 +244,7 @@ func (d *DB) commitWaiting() bool {
 		for _, o := range ran {
 			o.answer(o.err)
 		}
-		d.outbox.committed()
+		d.notices.committed()
 	}
 }
 

@@ -31,6 +31,7 @@ CREATE TABLE calls (
     agent     TEXT NOT NULL,
     queue     TEXT NOT NULL,
     result    TEXT, -- NULL while the call runs
+    told      INTEGER NOT NULL DEFAULT 0, -- notices given: 1 new 2 answer 4 hangup 8 record
     doc       TEXT NOT NULL
 ) STRICT;
 CREATE INDEX calls_seize ON calls (seize, id);
@@ -57,7 +58,6 @@ CREATE TABLE notices (
     event     TEXT NOT NULL,
     order_key TEXT NOT NULL,
     time      INTEGER NOT NULL,
-    once      TEXT UNIQUE, -- what may be told once only
     body      TEXT NOT NULL
 ) STRICT;
 

@@ -1,0 +1,125 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"callbox/internal/stamp"
+	"callbox/sms"
+)
+
+// SMS keeps texts: the gateway's store, and what the API reads of it.
+type SMS struct{ db *DB }
+
+var _ sms.Store = (*SMS)(nil)
+
+// SMS is the part of the database that keeps texts.
+func (d *DB) SMS() *SMS { return &SMS{db: d} }
+
+// Update runs f in the writer's next transaction and returns when it is on
+// disk.
+func (s *SMS) Update(ctx context.Context, what string, f func(sms.Tx) error) error {
+	return s.db.Write(ctx, what, func(tx *sql.Tx) error {
+		return f(&smsTx{Tx: tx, db: s.db})
+	})
+}
+
+// smsTx is one transaction as sms sees it.
+type smsTx struct {
+	*sql.Tx
+	db *DB
+}
+
+var _ sms.Tx = (*smsTx)(nil)
+
+// errNoSMS is what both packages' callers decide on.
+var errNoSMS = fmt.Errorf("%w: %w", sms.ErrNotFound, ErrNotFound)
+
+func noRow(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return errNoSMS
+	}
+	return err
+}
+
+// JobByKey implements [sms.JobTx].
+func (t *smsTx) JobByKey(key string) (id, digest string, err error) {
+	err = t.QueryRow("SELECT id, digest FROM sms_jobs WHERE key = ?", key).Scan(&id, &digest)
+	return id, digest, noRow(err)
+}
+
+// Job implements [sms.JobTx].
+func (t *smsTx) Job(id string) (sms.Job, error) { return smsJob(t.Tx, id) }
+
+// AddJob implements [sms.JobTx].
+func (t *smsTx) AddJob(j sms.NewJob) error {
+	const q = `INSERT INTO sms_jobs (id, ref, key, digest, class, account, replies, created)
+		VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?)`
+	_, err := t.Exec(q, j.ID, j.Ref, j.Key, j.Digest, j.Class, j.Account, asJSON(j.Replies), j.Created.Millis())
+	if err != nil {
+		return fmt.Errorf("add job: %w", err)
+	}
+	for _, r := range j.Records {
+		if err := t.addMessage(r, j.Created); err != nil {
+			return fmt.Errorf("add message: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t *smsTx) addMessage(r sms.Record, created stamp.Time) error {
+	const q = `INSERT INTO sms_messages (id, job, number, raw, text, status, parts, account, ref, error,
+			maybe_sent, times, rank, extension, reserve, reference, lost, pieces, callback, signer, created, changed)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	_, err := t.Exec(q, r.ID, r.Job, r.To, r.Raw, r.Text, r.Status, r.Parts, r.Account, r.Ref, asJSON(r.Error),
+		r.MaybeSent, timesJSON(r.Times), r.Rank, r.Extension, r.Reserve, r.Reference, r.Lost, asJSON(r.Pieces),
+		r.Callback, r.Signer, created.Millis(), created.Millis())
+	return err
+}
+
+// NextExtension implements [sms.JobTx].
+func (t *smsTx) NextExtension(account string, digits int) (string, error) {
+	const q = `INSERT INTO sms_extensions (account, last) VALUES (?, 0)
+		ON CONFLICT (account) DO UPDATE SET last = last + 1 RETURNING last`
+	var n int64
+	if err := t.QueryRow(q, account).Scan(&n); err != nil {
+		return "", fmt.Errorf("next extension: %w", err)
+	}
+	limit := int64(1)
+	for range digits {
+		limit *= 10
+	}
+	return fmt.Sprintf("%0*d", digits, n%limit), nil
+}
+
+// asJSON is a value of strings and numbers, which always has a JSON form.
+func asJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(b)
+}
+
+func timesJSON(times map[sms.Status]stamp.Time) string {
+	ms := make(map[sms.Status]int64, len(times))
+	for s, at := range times {
+		ms[s] = at.Millis()
+	}
+	return asJSON(ms)
+}
+
+func timesOf(doc string) (map[sms.Status]stamp.Time, error) {
+	var ms map[sms.Status]int64
+	if err := json.Unmarshal([]byte(doc), &ms); err != nil {
+		return nil, fmt.Errorf("times: %w", err)
+	}
+	times := make(map[sms.Status]stamp.Time, len(ms))
+	for s, at := range ms {
+		times[s] = stamp.FromMillis(at)
+	}
+	return times, nil
+}

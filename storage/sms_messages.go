@@ -1,0 +1,208 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"callbox/internal/stamp"
+	"callbox/sms"
+)
+
+// querier is a transaction or the readers' pool.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+const smsColumns = `id, job, number, raw, text, status, parts, account, ref, error, maybe_sent, times,
+	rank, extension, reserve, reference, lost, pieces, callback, signer`
+
+func scanRecord(rows *sql.Rows) (sms.Record, error) {
+	var r sms.Record
+	var fault, times, pieces string
+	err := rows.Scan(&r.ID, &r.Job, &r.To, &r.Raw, &r.Text, &r.Status, &r.Parts, &r.Account, &r.Ref, &fault,
+		&r.MaybeSent, &times, &r.Rank, &r.Extension, &r.Reserve, &r.Reference, &r.Lost, &pieces, &r.Callback, &r.Signer)
+	if err != nil {
+		return r, fmt.Errorf("read message: %w", err)
+	}
+	var bad error
+	r.Times, bad = timesOf(times)
+	if err := errors.Join(bad, json.Unmarshal([]byte(fault), &r.Error), json.Unmarshal([]byte(pieces), &r.Pieces)); err != nil {
+		return r, fmt.Errorf("message %s: %w", r.ID, err)
+	}
+	return r, nil
+}
+
+// smsRecords runs a query over smsColumns.
+func smsRecords(ctx context.Context, q querier, query string, args ...any) ([]sms.Record, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanRecord)
+}
+
+// collect reads all rows and closes them.
+func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// Claim implements [sms.MessageTx].
+func (t *smsTx) Claim(account string, n int, at stamp.Time) ([]sms.Record, error) {
+	const q = `UPDATE sms_messages
+		SET status = 'submitting', changed = ?1, times = json_set(times, '$.submitting', ?1)
+		WHERE status = 'queued' AND id IN (
+			SELECT id FROM sms_messages WHERE account = ?2 AND status = 'queued' ORDER BY rank, id LIMIT ?3)
+		RETURNING ` + smsColumns
+	claimed, err := smsRecords(context.Background(), t, q, at.Millis(), account, n)
+	if err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
+	}
+	slices.SortFunc(claimed, func(a, b sms.Record) int {
+		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID))
+	})
+	for i := range claimed {
+		if r := &claimed[i]; r.Parts > 1 {
+			if r.Reference, err = t.nextReference(account, r.To); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return claimed, nil
+}
+
+func (t *smsTx) nextReference(account, number string) (ref uint8, err error) {
+	const q = `INSERT INTO sms_references (account, number, last) VALUES (?, ?, 1)
+		ON CONFLICT (account, number) DO UPDATE SET last = (last + 1) % 256 RETURNING last`
+	if err := t.QueryRow(q, account, number).Scan(&ref); err != nil {
+		return 0, fmt.Errorf("next reference: %w", err)
+	}
+	return ref, nil
+}
+
+// Records implements [sms.MessageTx].
+func (t *smsTx) Records(q sms.Query) ([]sms.Record, error) {
+	var w where
+	w.equal("job = ?", q.Job)
+	w.equal("job IN (SELECT id FROM sms_jobs WHERE ref = ?)", q.Ref)
+	w.equal("account = ?", q.Account)
+	w.equal("number = ?", q.To)
+	w.status(q.Statuses)
+	w.time("changed < ?", q.Before)
+	w.time("changed >= ?", q.Since)
+	query := "SELECT " + smsColumns + " FROM sms_messages" + w.clause() + " ORDER BY id LIMIT ?"
+	records, err := smsRecords(context.Background(), t, query, append(w.args, cmp.Or(q.Limit, -1))...)
+	if err != nil {
+		return nil, fmt.Errorf("messages: %w", err)
+	}
+	return records, nil
+}
+
+// where is a WHERE clause of fixed fragments.
+type where struct {
+	terms []string
+	args  []any
+}
+
+func (w *where) add(term string, args ...any) {
+	w.terms, w.args = append(w.terms, term), append(w.args, args...)
+}
+
+func (w *where) equal(term, value string) {
+	if value != "" {
+		w.add(term, value)
+	}
+}
+
+func (w *where) time(term string, at stamp.Time) {
+	if !at.IsZero() {
+		w.add(term, at.Millis())
+	}
+}
+
+// statusTerms are spelled out, since a partial index serves only a status that
+// stands in the query.
+var statusTerms = map[sms.Status]string{
+	sms.Scheduled: "status = 'scheduled'", sms.Queued: "status = 'queued'",
+	sms.Submitting: "status = 'submitting'", sms.Submitted: "status = 'submitted'",
+	sms.Delivered: "status = 'delivered'", sms.Failed: "status = 'failed'",
+	sms.Expired: "status = 'expired'", sms.Unknown: "status = 'unknown'",
+	sms.Canceled: "status = 'canceled'",
+}
+
+// status narrows to any of these; an unknown one is nobody's.
+func (w *where) status(any []sms.Status) {
+	if len(any) == 0 {
+		return
+	}
+	var terms []string
+	for _, s := range any {
+		terms = append(terms, cmp.Or(statusTerms[s], "0"))
+	}
+	w.add("(" + strings.Join(terms, " OR ") + ")")
+}
+
+func (w *where) clause() string {
+	if len(w.terms) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.terms, " AND ")
+}
+
+// Save implements [sms.MessageTx].
+func (t *smsTx) Save(r sms.Record, was sms.Status) error {
+	const q = `UPDATE sms_messages SET status = ?, account = ?, parts = ?, pieces = ?, error = ?, lost = ?,
+		maybe_sent = ?, times = ?, changed = ? WHERE id = ? AND status = ?`
+	res, err := t.Exec(q, r.Status, r.Account, r.Parts, asJSON(r.Pieces), asJSON(r.Error), r.Lost,
+		r.MaybeSent, timesJSON(r.Times), lastOf(r.Times), r.ID, was)
+	if err != nil {
+		return fmt.Errorf("save message %s: %w", r.ID, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, fmt.Errorf("message %s was not %s: %w", r.ID, was, sms.ErrMoved))
+	}
+	if was == sms.Submitted {
+		return nil // its pieces are known
+	}
+	return t.addPieces(r)
+}
+
+func lastOf(times map[sms.Status]stamp.Time) (ms int64) {
+	for _, at := range times {
+		ms = max(ms, at.Millis())
+	}
+	return ms
+}
+
+func (t *smsTx) addPieces(r sms.Record) error {
+	for _, p := range r.Pieces {
+		_, err := t.Exec("INSERT OR REPLACE INTO sms_parts (account, id, message) VALUES (?, ?, ?)", r.Account, p.ID, r.ID)
+		if err != nil {
+			return fmt.Errorf("part of message %s: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+// Announce implements [sms.MessageTx].
+func (t *smsTx) Announce(r sms.Record) error {
+	return t.db.Notices().Add(t.Tx, Notice{
+		Event: NoticeSMSStatus, OrderKey: r.Job, Time: r.Times[r.Status], Data: r.Message,
+		CallbackURL: r.Callback, Signer: r.Signer,
+	})
+}
