@@ -1,0 +1,315 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"callbox/cti"
+	"callbox/internal/number"
+	"callbox/ivr/flow"
+	"callbox/sms"
+)
+
+// Site is site.yaml: what a supervisor edits.
+type Site struct {
+	Agents    []Agent          `yaml:"agents"`
+	Queues    []Queue          `yaml:"queues"`
+	Routes    []Route          `yaml:"routes"`
+	Flows     ast.Node         `yaml:"flows"`
+	Calendars any              `yaml:"calendars"`
+	Customers []map[string]any `yaml:"customers"`
+	Templates []Template       `yaml:"templates"`
+
+	// Sections are those present in the file: each is the whole section.
+	Sections map[string]bool `yaml:"-"`
+	// People are Customers as calls know them, Graphs the flows, checked.
+	People []cti.Customer `yaml:"-"`
+	Graphs flow.Flows     `yaml:"-"`
+}
+
+// Agent is a person who logs in; one with an extension has a desk.
+type Agent struct {
+	ID           string         `yaml:"id"`
+	Name         string         `yaml:"name"`
+	Role         string         `yaml:"role"`
+	Password     string         `yaml:"password" secret:"true"`
+	PasswordHash string         `yaml:"password_hash"`
+	Extension    string         `yaml:"extension"`
+	SIPPassword  string         `yaml:"sip_password" secret:"true"`
+	SIPHA1       HA1            `yaml:"sip_ha1"`
+	Skills       map[string]int `yaml:"skills"`
+	Queues       []string       `yaml:"queues"`
+}
+
+// HA1 are the digests of user, realm and password (RFC 7616 §3.4.2), in hex.
+type HA1 struct {
+	MD5    string `yaml:"md5" json:"md5"`
+	SHA256 string `yaml:"sha256" json:"sha256"`
+}
+
+// Queue is a queue with its times.
+type Queue struct {
+	ID           string        `yaml:"id"`
+	Name         string        `yaml:"name"`
+	Strategy     string        `yaml:"strategy"`
+	RingTimeout  time.Duration `yaml:"ring_timeout"`
+	WrapUp       time.Duration `yaml:"wrap_up"`
+	MaxWait      time.Duration `yaml:"max_wait"`
+	MaxLength    int           `yaml:"max_length"`
+	ServiceLevel time.Duration `yaml:"service_level"`
+	Announce     Announce      `yaml:"announce"`
+	Overflow     Overflow      `yaml:"overflow"`
+}
+
+// Announce is what waiting callers are told. Not yet supported.
+type Announce struct {
+	Position bool          `yaml:"position"`
+	Wait     bool          `yaml:"wait"`
+	Every    time.Duration `yaml:"every"`
+}
+
+// Overflow is where callers go who waited too long. Not yet supported.
+type Overflow struct {
+	After time.Duration `yaml:"after"`
+	To    string        `yaml:"to"`
+}
+
+// Route leads a number to a flow.
+type Route struct {
+	Number string `yaml:"number"`
+	Flow   string `yaml:"flow"`
+}
+
+// Template is a text with {variables}.
+type Template struct {
+	ID      string            `yaml:"id"`
+	Class   string            `yaml:"class"`
+	Text    string            `yaml:"text"`
+	Replies map[string]string `yaml:"replies"`
+}
+
+var roles = []string{"agent", "supervisor", "admin", "auditor"}
+
+// Prompts tells whether a sound file can be played; dir is the site file's
+// folder. nil means that it can.
+type Prompts func(dir, name string) error
+
+// LoadSite reads and checks site.yaml. The error is [Faults], all of them.
+func LoadSite(file string, src []byte, prompts Prompts) (*Site, error) {
+	site, faults := readSite(file, src, prompts)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	return site, nil
+}
+
+// Check reads callbox.yaml and the site it names and gives what is wrong with
+// both at once, as [Faults].
+func Check(file string, prompts Prompts) error {
+	box, faults := load(file)
+	if box == nil || box.Site == "" {
+		return faults.Err()
+	}
+	src, err := os.ReadFile(box.Site)
+	if err != nil {
+		return append(faults, unreadable(box.Site, err)).Err()
+	}
+	_, wrong := readSite(box.Site, src, prompts)
+	return append(faults, wrong...).Err()
+}
+
+func readSite(file string, src []byte, prompts Prompts) (*Site, Faults) {
+	site := &Site{Sections: map[string]bool{}}
+	d := decode(file, src, site)
+	for _, section := range []string{"agents", "queues", "routes", "flows", "calendars", "customers", "templates"} {
+		_, site.Sections[section] = d.places[section]
+	}
+	site.check(d)
+	site.checkFlows(d, prompts)
+	return site, d.faults
+}
+
+// checkFlows turns the section into graphs and asks for all they name.
+func (s *Site) checkFlows(d *document, prompts Prompts) {
+	if s.Flows == nil {
+		return
+	}
+	graphs, faults := flow.ParseNode(s.Flows, d.file, "flows")
+	d.add(faults)
+	s.Graphs = graphs
+	about := flow.Site{}
+	if s.Sections["queues"] {
+		about.Queue = func(id string) bool {
+			return slices.ContainsFunc(s.Queues, func(q Queue) bool { return q.ID == id })
+		}
+	}
+	if prompts != nil {
+		about.Prompt = func(name string) error { return prompts(filepath.Dir(d.file), name) }
+	}
+	for _, graph := range graphs {
+		d.add(graph.Check(d.file, about))
+	}
+	for i, route := range s.Routes {
+		if _, ok := graphs.Find(route.Flow); !ok && route.Flow != "" {
+			d.reject(fmt.Sprintf("routes[%d].flow", i), "there is no flow %q", route.Flow)
+		}
+	}
+}
+
+func (d *document) add(faults []flow.Fault) {
+	for _, f := range faults {
+		d.faults = append(d.faults, Fault(f))
+	}
+}
+
+func (s *Site) check(d *document) {
+	if s.Calendars != nil {
+		d.reject("calendars", notYet)
+	}
+	s.checkAgents(d)
+	queues := newNames(d, "queues")
+	for i, q := range s.Queues {
+		path := queues.take(i, q.ID)
+		q.check(d, path)
+	}
+	templates := newNames(d, "templates")
+	for i, t := range s.Templates {
+		path := templates.take(i, t.ID)
+		t.check(d, path)
+	}
+	numbers := newNames(d, "routes")
+	numbers.key = "number"
+	for i, r := range s.Routes {
+		path := numbers.take(i, r.Number)
+		if r.Flow == "" {
+			d.reject(path+".flow", "is missing")
+		}
+	}
+	s.checkCustomers(d)
+}
+
+// names finds ids that are missing or taken.
+type names struct {
+	d       *document
+	section string
+	key     string
+	taken   map[string]bool
+}
+
+func newNames(d *document, section string) *names {
+	return &names{d: d, section: section, key: "id", taken: map[string]bool{}}
+}
+
+// take checks the i-th id and gives the object's path.
+func (n *names) take(i int, id string) string {
+	path := fmt.Sprintf("%s[%d]", n.section, i)
+	switch {
+	case strings.TrimSpace(id) == "":
+		n.d.reject(path+"."+n.key, "is missing")
+	case n.taken[id]:
+		n.d.reject(path+"."+n.key, "%q is given twice", id)
+	}
+	n.taken[id] = true
+	return path
+}
+
+func (s *Site) checkAgents(d *document) {
+	ids, extensions := newNames(d, "agents"), map[string]bool{}
+	for i, a := range s.Agents {
+		path := ids.take(i, a.ID)
+		a.check(d, path)
+		if a.Extension != "" && extensions[a.Extension] {
+			d.reject(path+".extension", "%q is taken by another agent", a.Extension)
+		}
+		extensions[a.Extension] = true
+		if s.Sections["queues"] {
+			s.checkServed(d, path, a)
+		}
+	}
+}
+
+func (s *Site) checkServed(d *document, path string, a Agent) {
+	for j, id := range a.Queues {
+		if !slices.ContainsFunc(s.Queues, func(q Queue) bool { return q.ID == id }) {
+			d.reject(fmt.Sprintf("%s.queues[%d]", path, j), "there is no queue %q", id)
+		}
+	}
+}
+
+func (a Agent) check(d *document, path string) {
+	if a.Role != "" && !slices.Contains(roles, a.Role) {
+		d.reject(path+".role", "%q is none of %s", a.Role, strings.Join(roles, ", "))
+	}
+	if !digits(a.Extension) || len(a.Extension) > 12 {
+		d.reject(path+".extension", "%q is not made of up to 12 digits", a.Extension)
+	}
+	if a.Password != "" && a.PasswordHash != "" {
+		d.reject(path+".password_hash", "stands beside password: give one of them")
+	}
+	for skill, level := range a.Skills {
+		if level < 0 || level > 5 {
+			d.reject(path+".skills."+skill, "%d is not from 0 to 5", level)
+		}
+	}
+}
+
+func (q Queue) check(d *document, path string) {
+	switch q.Strategy {
+	case "", "longest_idle", "round_robin", "fewest_calls", "least_talk", "linear", "random":
+	case "ring_all":
+		d.reject(path+".strategy", "ring_all is "+notYet)
+	default:
+		d.reject(path+".strategy", "%q is no strategy", q.Strategy)
+	}
+	if q.MaxLength < 0 {
+		d.reject(path+".max_length", "%d is below 0", q.MaxLength)
+	}
+	if q.Announce.Position || q.Announce.Wait {
+		d.reject(path+".announce", notYet)
+	}
+	if q.Overflow != (Overflow{}) {
+		d.reject(path+".overflow", notYet)
+	}
+}
+
+func (t Template) check(d *document, path string) {
+	classes := []string{"", sms.ClassDispatch, sms.ClassNotice, sms.ClassMarketing}
+	if !slices.Contains(classes, t.Class) {
+		d.reject(path+".class", "%q is none of dispatch, notice, marketing", t.Class)
+	}
+	if t.Text == "" {
+		d.reject(path+".text", "is empty")
+	}
+}
+
+// checkCustomers turns the tables into customers, keys of their own kept.
+func (s *Site) checkCustomers(d *document) {
+	ids := newNames(d, "customers")
+	for i, table := range s.Customers {
+		id, _ := table["id"].(string)
+		path := ids.take(i, id)
+		raw, err := json.Marshal(table)
+		if err != nil {
+			d.reject(path, "%v", err)
+			continue
+		}
+		var c cti.Customer
+		if err := json.Unmarshal(raw, &c); err != nil {
+			d.reject(path, "%v", err)
+			continue
+		}
+		for j, n := range c.Numbers {
+			if number.Clean(n) == "" {
+				d.reject(fmt.Sprintf("%s.numbers[%d]", path, j), "%q is no number", n)
+			}
+		}
+		s.People = append(s.People, c)
+	}
+}

@@ -1,0 +1,65 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+const goodSite = `
+agents:
+  - {id: "1001", name: 王芳, password: x, extension: "1001", sip_password: y, skills: {repair: 5}, queues: [repair]}
+queues:
+  - {id: repair, name: 报修, ring_timeout: 20s, announce: {position: false, wait: false}}
+routes:
+  - {number: "4001234567", flow: hotline}
+flows:
+  - id: hotline
+    start: menu
+    nodes:
+      menu: {menu: {prompt: {play: menu.wav}, keys: {"1": repair}, timeout: 5s, retries: 2, otherwise: repair}}
+      repair: {queue: repair, no_agent: bye, timeout: bye}
+      bye: {hangup: {}}
+customers:
+  - {id: c1, name: 安顺物业, numbers: ["13800138000"], colour: red}
+templates:
+  - {id: work_order, class: dispatch, text: "{ref}", replies: {"1": 接单}}
+`
+
+func TestSite(t *testing.T) {
+	site, err := LoadSite("site.yaml", []byte(goodSite), func(string, string) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(site.Graphs) != 1 || site.People[0].Extra["colour"] != "red" || site.Agents[0].Skills["repair"] != 5 {
+		t.Errorf("site = %+v", site)
+	}
+	if site.Sections["calendars"] || !site.Sections["flows"] {
+		t.Errorf("sections = %v", site.Sections)
+	}
+}
+
+func TestSiteFaultsTogether(t *testing.T) {
+	bad := strings.NewReplacer(
+		"hotline}", "nowhere}", "ring_timeout: 20s", "ring_timeout: 20", `queues: [repair]`, `queues: [sales]`,
+		"queue: repair,", "queue: nobody,", "class: dispatch", "class: spam", "id: c1, ", "", "position: false", "position: true",
+	).Replace(goodSite)
+	_, err := LoadSite("site.yaml", []byte(bad), func(_, name string) error { return errors.New(name + " is not there") })
+	if err == nil {
+		t.Fatal("no faults")
+	}
+	for _, want := range []string{
+		`agents[0].queues[0]: there is no queue "sales"`, `queues[0].ring_timeout: "20" is no duration`,
+		`routes[0].flow: there is no flow "nowhere"`, "menu.wav is not there", "nobody",
+		`templates[0].class: "spam"`, "customers[0].id: is missing", "queues[0].announce: not yet supported",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no fault with %q in:\n%v", want, err)
+		}
+	}
+	for line := range strings.Lines(err.Error()) {
+		if !strings.HasPrefix(line, "site.yaml:") || strings.Count(line, ":") < 4 {
+			t.Errorf("no place in %q", line)
+		}
+	}
+}
