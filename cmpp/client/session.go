@@ -1,0 +1,421 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"callbox/cmpp"
+	"callbox/internal/guard"
+	"callbox/sms"
+)
+
+const (
+	tries      = 3               // of a request on one connection
+	drainLimit = 5 * time.Second // for open answers when a connection is to end
+	leaveLimit = 3 * time.Second // for TERMINATE_RESP
+	maxBatch   = 32 << 10        // bytes that are gathered for one write
+)
+
+// session is one logged-in connection. Its loop alone touches the fields
+// below the channels.
+type session struct {
+	c        *Client
+	receiver sms.Receiver
+	conn     net.Conn
+	reader   *cmpp.Reader
+	version  cmpp.Version
+	log      *slog.Logger
+
+	events chan event    // from the reader
+	acks   chan ack      // from the workers
+	done   chan struct{} // closed when the loop has ended
+	inbox  *inbox
+
+	phase    phase
+	deadline time.Time // of the phase
+	sequence uint32
+	window   window
+	queue    []*segment // to be sent, in order
+	out      []byte     // to be written
+	fresh    []*request // SUBMITs that stand in out for the first time
+	testing  bool       // an ACTIVE_TEST is open
+	heard    time.Time
+}
+
+// event is one message that came, or the reader's end.
+type event struct {
+	sequence uint32
+	pdu      cmpp.PDU
+	err      error
+}
+
+func newSession(l *link, conn net.Conn, r *cmpp.Reader, v cmpp.Version) *session {
+	return &session{
+		c: l.c, receiver: l.receiver, conn: conn, reader: r, version: v, log: l.log,
+		events: make(chan event, 64), acks: make(chan ack, maxDelivers), done: make(chan struct{}),
+		inbox: newInbox(), sequence: 1, window: window{size: l.c.cfg.Window}, heard: time.Now(),
+	}
+}
+
+// run serves the connection to its end. The error is nil when that was ctx's.
+// When run returns, every message that the connection took has its outcome and
+// the session's goroutines have returned.
+func (s *session) run(ctx context.Context) (err error) {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group := guard.Group{Log: s.log}
+	defer group.Wait()
+	defer stop()
+	defer func() { _ = s.conn.Close() }()
+	s.c.gate.rise()
+	defer func() { s.abandon(err) }()
+	defer close(s.done)
+	group.Go("cmpp reader", s.read)
+	s.inbox.start(&group, func(d deliver) { s.handle(work, d) })
+	defer s.inbox.close()
+	return s.loop(ctx)
+}
+
+// read hands what comes to the loop.
+func (s *session) read() {
+	for {
+		e, ok := s.receive()
+		if !ok {
+			continue
+		}
+		if _, isDeliver := e.pdu.(*cmpp.Deliver); isDeliver && !s.inbox.reserve(s.done) {
+			return
+		}
+		select {
+		case s.events <- e:
+		case <-s.done:
+			return
+		}
+		if e.err != nil {
+			return
+		}
+	}
+}
+
+// receive reads one frame; ok is false for one that is skipped.
+func (s *session) receive() (e event, ok bool) {
+	h, body, err := s.reader.Next()
+	if err != nil {
+		return event{err: err}, true
+	}
+	p, err := cmpp.Decode(s.version, h.Command, body)
+	if err == nil {
+		return event{sequence: h.Sequence, pdu: p}, true
+	}
+	s.log.Warn("message not understood", "command", h.Command.String(), "sequence", h.Sequence, "err", err)
+	return event{}, false
+}
+
+func (s *session) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stop := ctx.Done()
+	for {
+		now := time.Now()
+		if err := s.work(now); err != nil {
+			return err
+		}
+		if s.phase == closed {
+			return s.farewell(ctx)
+		}
+		timer.Reset(s.nap(now))
+		var err error
+		select {
+		case <-stop:
+			stop = nil
+			s.move(stopAsked)
+		case e := <-s.events:
+			err = s.take(e)
+		case m := <-s.offers(now):
+			s.admit(m)
+		case a := <-s.acks:
+			s.acknowledge(a)
+		case <-timer.C:
+		}
+		if err == nil {
+			err = s.gather()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// gather takes what else is there, so that one write carries it.
+func (s *session) gather() error {
+	for len(s.out) < maxBatch {
+		now := time.Now()
+		s.fill(now)
+		select {
+		case e := <-s.events:
+			if err := s.take(e); err != nil {
+				return err
+			}
+		case m := <-s.offers(now):
+			s.admit(m)
+		case a := <-s.acks:
+			s.acknowledge(a)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// farewell gives the reason of an orderly end.
+func (s *session) farewell(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errDismissed
+}
+
+// work does all that is due and writes it.
+func (s *session) work(now time.Time) error {
+	if s.phase != open && !now.Before(s.deadline) {
+		s.move(overdue)
+	}
+	if err := s.repeat(now); err != nil {
+		return err
+	}
+	s.test(now)
+	s.fill(now)
+	if s.idle() {
+		s.move(settled)
+	}
+	s.c.gate.pause(s.c.pacer.paused(now))
+	return s.flush()
+}
+
+// idle tells whether nothing is open in either direction.
+func (s *session) idle() bool {
+	return s.window.submits == 0 && len(s.queue) == 0 && s.inbox.empty()
+}
+
+// nap tells how long nothing is due.
+func (s *session) nap(now time.Time) time.Duration {
+	next := now.Add(time.Hour)
+	sooner := func(t time.Time) {
+		if t.Before(next) {
+			next = t
+		}
+	}
+	if r := s.window.oldest(); r != nil {
+		sooner(r.sent.Add(s.c.cfg.ResponseTimeout))
+	}
+	if s.phase != open {
+		sooner(s.deadline)
+	} else if !s.testing {
+		sooner(s.heard.Add(s.c.cfg.ActiveTest))
+	}
+	if wait := s.c.pacer.wait(now); wait > 0 {
+		sooner(now.Add(wait))
+	}
+	return next.Sub(now)
+}
+
+// move follows the phase table and does what the new phase begins with.
+func (s *session) move(h happening) {
+	was := s.phase
+	s.phase = was.next(h)
+	if s.phase == was {
+		return
+	}
+	s.log.Debug("connection moves on", "from", was.String(), "to", s.phase.String())
+	if was == open {
+		s.c.gate.fall("connection is ending")
+		s.returnUnsent(errors.New("connection is ending"))
+	}
+	switch s.phase {
+	case dismissed:
+		s.cut(errDismissed)
+		s.deadline = time.Now().Add(drainLimit)
+	case draining:
+		s.deadline = time.Now().Add(drainLimit)
+	case leaving:
+		s.deadline = time.Now().Add(leaveLimit)
+		s.request(&cmpp.Terminate{}, nil)
+	}
+}
+
+// returnUnsent gives back the messages of which nothing was sent.
+func (s *session) returnUnsent(cause error) {
+	s.queue = slices.DeleteFunc(s.queue, func(g *segment) bool {
+		if g.message.flying+g.message.took > 0 || g.message.left {
+			return false
+		}
+		if g.message.queued--; g.message.queued == 0 {
+			g.message.finish(fmt.Errorf("%w: %w", sms.ErrNotSent, cause))
+		}
+		return true
+	})
+}
+
+// cut ends the queue: what is half sent stays so.
+func (s *session) cut(cause error) {
+	for _, g := range s.queue {
+		g.message.cut = cause
+		g.message.queued = 0
+	}
+	half := s.queue
+	s.queue = nil
+	for i, g := range half {
+		if i == 0 || half[i-1].message != g.message {
+			s.settle(g.message)
+		}
+	}
+}
+
+// take acts on one message.
+func (s *session) take(e event) error {
+	if e.err != nil {
+		return s.ended(e.err)
+	}
+	s.heard = time.Now()
+	switch p := e.pdu.(type) {
+	case *cmpp.SubmitResp:
+		s.answered(e.sequence, p)
+	case *cmpp.Deliver:
+		s.inbox.put(deliver{e.sequence, p})
+	case *cmpp.ActiveTest:
+		s.answer(e.sequence, &cmpp.ActiveTestResp{})
+	case *cmpp.ActiveTestResp:
+		if s.window.remove(p.Command(), e.sequence) != nil {
+			s.testing = false
+		}
+	case *cmpp.Terminate:
+		s.answer(e.sequence, &cmpp.TerminateResp{})
+		s.move(terminated)
+	case *cmpp.TerminateResp:
+		if s.window.remove(p.Command(), e.sequence) != nil {
+			s.move(leaveAgreed)
+		}
+	default:
+		s.log.Warn("unexpected message", "command", e.pdu.Command().String(), "sequence", e.sequence)
+	}
+	return nil
+}
+
+// ended takes the reader's error: after a TERMINATE the gateway may hang up.
+func (s *session) ended(err error) error {
+	if s.phase == dismissed || s.phase == leaving {
+		s.phase = closed
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the gateway closed the connection")
+	}
+	return fmt.Errorf("read: %w", err)
+}
+
+// test sends an ACTIVE_TEST when nothing was heard for long enough.
+func (s *session) test(now time.Time) {
+	if s.phase == open && !s.testing && now.Sub(s.heard) >= s.c.cfg.ActiveTest {
+		s.testing = true
+		s.request(&cmpp.ActiveTest{}, nil)
+	}
+}
+
+// repeat sends requests again whose answer is overdue, under the same
+// sequence, and gives the connection up after the last try.
+func (s *session) repeat(now time.Time) error {
+	for {
+		r := s.window.oldest()
+		if r == nil || now.Sub(r.sent) < s.c.cfg.ResponseTimeout {
+			return nil
+		}
+		if r.tries >= tries {
+			return fmt.Errorf("no answer to %v %d after %d tries", r.command, r.sequence, r.tries)
+		}
+		s.log.Warn("sending again", "command", r.command.String(), "sequence", r.sequence, "try", r.tries+1)
+		s.out = append(s.out, s.window.repeat(now).frame...)
+	}
+}
+
+// answer queues the answer to one of the gateway's requests.
+func (s *session) answer(sequence uint32, p cmpp.PDU) {
+	out, err := cmpp.Append(s.out, s.version, sequence, p)
+	if err != nil {
+		s.log.Error("answer not sent", "err", err)
+		return
+	}
+	s.out = out
+}
+
+// request queues a request of ours. It stands in the window before its first
+// byte is written.
+func (s *session) request(p cmpp.PDU, g *segment) {
+	s.sequence++
+	start := len(s.out)
+	out, err := cmpp.Append(s.out, s.version, s.sequence, p)
+	if err != nil {
+		s.unsendable(g, err)
+		return
+	}
+	s.out = out
+	r := &request{
+		command: p.Command(), sequence: s.sequence, frame: bytesOf(out[start:]), sent: time.Now(), tries: 1,
+		segment: g, offset: start,
+	}
+	s.window.add(r)
+	if g != nil {
+		s.fresh = append(s.fresh, r)
+		s.c.used.Add(1)
+	}
+}
+
+func bytesOf(frame []byte) []byte { return append(make([]byte, 0, len(frame)), frame...) }
+
+// flush writes what is gathered. Of SUBMITs that did not get into the
+// connection before an error nothing has left.
+func (s *session) flush() error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	_ = s.conn.SetWriteDeadline(time.Now().Add(writeLimit))
+	n, err := s.conn.Write(s.out)
+	for _, r := range s.fresh {
+		if r.offset < n {
+			r.segment.message.left = true
+		}
+	}
+	clear(s.fresh)
+	s.out, s.fresh = s.out[:0], s.fresh[:0]
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// abandon ends every message that is still here.
+func (s *session) abandon(cause error) {
+	if cause == nil {
+		cause = errors.New("connection ended")
+	}
+	if s.phase == open {
+		s.c.gate.fall(cause.Error())
+	}
+	s.c.used.Add(-int64(s.window.submits))
+	messages := map[*message]bool{}
+	for _, g := range s.queue {
+		messages[g.message] = true
+	}
+	for _, r := range s.window.open {
+		if r.segment != nil {
+			messages[r.segment.message] = true
+		}
+	}
+	for m := range messages {
+		m.finish(m.lost(cause))
+	}
+}
