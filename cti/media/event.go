@@ -1,0 +1,128 @@
+package media
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strings"
+)
+
+// keys are the telephone events 0 to 15 by their code (RFC 4733 §3.2).
+const keys = "0123456789*#ABCD"
+
+// The rhythm of a sent digit in frames: the tone, repeats of its last packet
+// (three in all, RFC 4733 §2.5.1.4), and the pause before the next.
+const (
+	toneFrames = 5
+	endFrames  = 2
+	gapFrames  = 3
+	keyVolume  = 10 // dBm0 below zero
+	eventSize  = 4
+)
+
+const endOfEvent = 0x80
+
+// eventLog remembers the last telephone events received, so that each is
+// reported once: an event's packets share their timestamp, however often, late
+// or incomplete they come.
+type eventLog struct {
+	stamps [8]uint32
+	n      int
+}
+
+// take gives the key of an event packet; fresh says that it was not reported
+// before. ok is false for what is no key or no event.
+func (l *eventLog) take(ts uint32, payload []byte) (key rune, fresh, ok bool) {
+	if len(payload) < eventSize || int(payload[0]) >= len(keys) {
+		return 0, false, false
+	}
+	fresh = !slices.Contains(l.stamps[:min(l.n, len(l.stamps))], ts)
+	if fresh {
+		l.stamps[l.n%len(l.stamps)] = ts
+		l.n++
+	}
+	return rune(keys[payload[0]]), fresh, true
+}
+
+func (l *eventLog) clear() { l.n = 0 }
+
+// eventDuration is the duration that an event packet tells, in samples.
+func eventDuration(payload []byte) int64 {
+	return int64(binary.BigEndian.Uint16(payload[2:]))
+}
+
+// keying is the digits that a sender has yet to send. The first of queue is the
+// one on its way, frame says how far it is, start where it began.
+type keying struct {
+	queue []byte
+	frame int
+	start int64
+}
+
+// add queues digits; what is no key is left out.
+func (k *keying) add(digits string) {
+	for _, r := range strings.ToUpper(digits) {
+		if code := strings.IndexRune(keys, r); code >= 0 {
+			k.queue = append(k.queue, byte(code))
+		}
+	}
+}
+
+// busy says that a tone is on its way, so that no other sound is.
+func (k *keying) busy() bool { return k.frame > 0 && k.frame <= toneFrames+endFrames }
+
+// next fills to with the next event packet and says where its event began. It
+// is false in the pause and when there is nothing to send.
+func (k *keying) next(now int64, to *[eventSize]byte) (at int64, first, ok bool) {
+	if len(k.queue) == 0 {
+		return 0, false, false
+	}
+	if k.frame == 0 {
+		k.start = now
+	}
+	code := k.queue[0]
+	k.frame++
+	if k.frame > toneFrames+endFrames {
+		if k.frame >= toneFrames+endFrames+gapFrames {
+			k.frame, k.queue = 0, k.queue[1:]
+		}
+		return 0, false, false
+	}
+	frames := min(k.frame, toneFrames)
+	to[0], to[1] = code, keyVolume
+	if k.frame >= toneFrames {
+		to[1] |= endOfEvent
+	}
+	binary.BigEndian.PutUint16(to[2:], uint16(frames*FrameSamples))
+	return k.start, k.frame == 1, true
+}
+
+// tones empties the queue into sound: for parties that know no events.
+func (k *keying) tones() Prompt {
+	var sound []int16
+	for _, code := range k.queue {
+		sound = append(sound, keyTone(int(code), toneFrames*FrameSamples)...)
+		sound = append(sound, make([]int16, toneFrames*FrameSamples)...)
+	}
+	k.queue, k.frame = nil, 0
+	return NewPrompt("digits", sound)
+}
+
+// The two tones of a key (ITU-T Q.23), by its place on a 4×4 pad.
+var (
+	rows    = [4]float64{697, 770, 852, 941}
+	columns = [4]float64{1209, 1336, 1477, 1633}
+	pad     = "123A456B789C*0#D"
+)
+
+// keyTone is n samples of a key's tone pair, each tone at about -10 dBm0.
+func keyTone(code, n int) []int16 {
+	const level = 32767 * 0.22
+	place := strings.IndexByte(pad, keys[code])
+	sound := make([]int16, n)
+	for i := range sound {
+		t := 2 * math.Pi * float64(i) / SampleRate
+		sound[i] = int16(level * (math.Sin(t*rows[place/4]) + math.Sin(t*columns[place%4])))
+	}
+	return sound
+}

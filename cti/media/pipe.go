@@ -1,0 +1,116 @@
+package media
+
+import "time"
+
+// Presser is a port whose owner tells it the keys that its party pressed,
+// because they did not come with the sound. Keys go to Digits and, over a
+// bridge, to the other party.
+type Presser interface {
+	// Press takes keys 0-9*#A-D; other runes are left out.
+	Press(digits string)
+}
+
+const pipePause = 200 * SampleRate / 1000
+
+// pipe is a port of two channels.
+type pipe struct {
+	port
+	from  <-chan []byte
+	count int64 // samples that came in, and pauses
+	ext   int64
+}
+
+func newPipe(e *Plain, law Law, in <-chan []byte, out chan<- []byte) *pipe {
+	p := &pipe{from: in, count: e.clock.now()}
+	p.prepare(e)
+	p.port.open(law, &pipeOut{to: out})
+	p.in.source = e.ids.next()
+	return p
+}
+
+func (p *pipe) shut() { p.end(func() {}) }
+
+// read passes sound on until in or the port is closed.
+func (p *pipe) read() {
+	for {
+		select {
+		case frame, ok := <-p.from:
+			if !ok {
+				return
+			}
+			p.take(frame)
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+func (p *pipe) take(frame []byte) {
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	if len(frame) == 0 || len(frame) > maxPayload {
+		p.in.stats.Dropped++
+		return
+	}
+	now := p.engine.clock.now()
+	if now-p.count > pipePause {
+		p.count = now
+	}
+	p.ext++
+	p.in.received(time.Now())
+	h := heard{ext: p.ext, arrival: now, law: p.in.law, payload: frame}
+	p.in.sound(&h, uint32(p.count), p.out.ids)
+	p.count += int64(len(frame))
+}
+
+// Press implements [Presser].
+func (p *pipe) Press(digits string) {
+	k := keying{}
+	k.add(digits)
+	p.in.mu.Lock()
+	defer p.in.mu.Unlock()
+	for _, code := range k.queue {
+		p.pressed(rune(keys[code]))
+	}
+	if p.in.peer != nil {
+		p.in.peer.dial(digits)
+	}
+}
+
+// pipeOut cuts what is sent into frames of 20 ms.
+type pipeOut struct {
+	to   chan<- []byte
+	next int64
+	part []byte
+}
+
+func (o *pipeOut) sound(_ uint16, at int64, _ bool, _ Law, payload []byte) {
+	if at < o.next {
+		return // late: a pipe has no way to put it in its place
+	}
+	o.next = at + int64(len(payload))
+	for len(payload) > 0 {
+		if o.part == nil {
+			o.part = make([]byte, 0, FrameSamples)
+		}
+		n := min(FrameSamples-len(o.part), len(payload))
+		o.part = append(o.part, payload[:n]...)
+		payload = payload[n:]
+		if len(o.part) == FrameSamples {
+			o.hand()
+		}
+	}
+}
+
+// hand gives a whole frame away; the receiver owns it.
+func (o *pipeOut) hand() {
+	select {
+	case o.to <- o.part:
+	default:
+	}
+	o.part = nil
+}
+
+func (o *pipeOut) event(uint16, int64, bool, []byte) {}
+
+func (o *pipeOut) events() bool { return false }
