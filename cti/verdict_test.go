@@ -1,0 +1,72 @@
+package cti
+
+import (
+	"errors"
+	"testing"
+
+	"callbox/internal/stamp"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestJudge(t *testing.T) {
+	boxAnswered := CDR{Times: Times{Answer: stamp.Now()}}
+	talked := CDR{Times: Times{Answer: stamp.Now(), AgentAnswer: stamp.Now()}}
+	for name, tt := range map[string]struct {
+		outcome Outcome
+		record  CDR
+		where   string
+		gone    error
+		want    verdict
+	}{
+		"caller gives up before the answer": {
+			Outcome{}, CDR{}, WhereIVR, ErrRemoteHangup, verdict{ResultAbandoned, WhereIVR, CauseCanceled, CallerSide},
+		},
+		"caller gives up in the menu": {
+			Outcome{Kind: Gone}, boxAnswered, WhereIVR, ErrRemoteHangup, verdict{ResultAbandoned, WhereIVR, CauseNormal, CallerSide},
+		},
+		"caller gives up in the queue": {
+			Outcome{Kind: Gone}, boxAnswered, WhereQueue, ErrRemoteHangup, verdict{ResultAbandoned, WhereQueue, CauseNormal, CallerSide},
+		},
+		"caller gives up while an agent rings": {
+			Outcome{}, boxAnswered, WhereRinging, ErrRemoteHangup, verdict{ResultAbandoned, WhereRinging, CauseNormal, CallerSide},
+		},
+		"caller ends the talk": {
+			Outcome{Kind: Talked, Side: CallerSide}, talked, WhereIVR, ErrRemoteHangup, verdict{ResultAnswered, "", CauseNormal, CallerSide},
+		},
+		"agent ends the talk": {
+			Outcome{Kind: Talked, Side: AgentSide, Cause: CauseNormal}, talked, WhereIVR, nil, verdict{ResultAnswered, "", CauseNormal, AgentSide},
+		},
+		"flow ends the call": {
+			Outcome{Kind: Completed}, boxAnswered, WhereIVR, nil, verdict{ResultCompleted, "", CauseNormal, BoxSide},
+		},
+		"no route": {
+			Outcome{Kind: Refused, Side: BoxSide, Cause: CauseNotFound}, CDR{}, WhereIVR, nil, verdict{ResultRejected, "", CauseNotFound, BoxSide},
+		},
+		"blocked caller": {
+			Outcome{}, CDR{}, WhereIVR, ErrBlocked, verdict{ResultRejected, "", CauseBusy, BoxSide},
+		},
+		"line lost in the talk": {
+			Outcome{Kind: Talked, Side: CallerSide}, talked, WhereIVR, ErrLineLost, verdict{ResultAnswered, "", CauseLineLost, LineSide},
+		},
+		"box shuts down in the queue": {
+			Outcome{}, boxAnswered, WhereQueue, ErrShutdown, verdict{ResultFailed, "", CauseNormal, BoxSide},
+		},
+		"handler failed": {
+			Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}, boxAnswered, WhereIVR, nil, verdict{ResultFailed, "", CauseError, BoxSide},
+		},
+		"unknown outcome": {
+			Outcome{Kind: "what"}, boxAnswered, WhereIVR, nil, verdict{ResultFailed, "", CauseNormal, BoxSide},
+		},
+		"wrapped cause": {
+			Outcome{}, boxAnswered, WhereIVR, errors.Join(errors.New("BYE"), ErrRemoteHangup), verdict{ResultAbandoned, WhereIVR, CauseNormal, CallerSide},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := judge(tt.outcome, tt.record, tt.where, tt.gone)
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(verdict{})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
