@@ -12,6 +12,16 @@ import (
 	"callbox/sms"
 )
 
+// Signer is who made a job, as in [sms.Request], or [ErrNotFound].
+func (s *SMS) Signer(ctx context.Context, job string) (string, error) {
+	var signer string
+	const find = "SELECT signer FROM sms_messages WHERE job = ? LIMIT 1"
+	if err := s.db.Reader().QueryRowContext(ctx, find, job).Scan(&signer); err != nil {
+		return "", fmt.Errorf("signer of job %s: %w", job, noRow(err))
+	}
+	return signer, nil
+}
+
 // How many rows a list gives.
 const (
 	smsPage    = 100
@@ -56,6 +66,7 @@ type MessageFilter struct {
 	Status sms.Status
 	Ref    string
 	Since  stamp.Time // accepted at or after
+	Signer string     // of the job's request, see [sms.Request]
 	Limit  int        // 100 when 0, at most 1000
 	Cursor string     // of the page before
 }
@@ -72,6 +83,7 @@ func (s *SMS) Messages(ctx context.Context, f MessageFilter) (page []sms.Message
 	}
 	w.equal("job IN (SELECT id FROM sms_jobs WHERE ref = ?)", f.Ref)
 	w.time("created >= ?", f.Since)
+	w.equal("signer = ?", f.Signer)
 	w.equal("id < ?", f.Cursor)
 	limit := pageSize(f.Limit)
 	query := "SELECT " + smsColumns + " FROM sms_messages" + w.clause() + " ORDER BY id DESC LIMIT ?"
@@ -110,7 +122,8 @@ type InboxFilter struct {
 	Matched *bool // whether it answers a job
 	Job     string
 	Ref     string
-	Limit   int // 100 when 0, at most 1000
+	Signer  string // of the job that it answers
+	Limit   int    // 100 when 0, at most 1000
 	Cursor  string
 }
 
@@ -127,6 +140,7 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 	w.equal("job = ?", f.Job)
 	w.equal("ref = ?", f.Ref)
 	w.time("time >= ?", f.Since)
+	w.equal("job IN (SELECT job FROM sms_messages WHERE signer = ?)", f.Signer)
 	w.equal("id < ?", f.Cursor)
 	limit := pageSize(f.Limit)
 	query := `SELECT id, time, sender, raw, dest, text, account, ref, job, match, keyword, incomplete
