@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { backoff } from '../src/lib/backoff.ts';
-import { canText, dialable, shown } from '../src/lib/numbers.ts';
+import { canText, dialable, shown, textable } from '../src/lib/numbers.ts';
 import { count } from '../src/lib/parts.ts';
 import { isOrder, pair, sentAt } from '../src/lib/texts.ts';
 import { clockOf, elapsed, midnight, offsetOf, toNextSecond } from '../src/lib/time.ts';
@@ -72,6 +72,13 @@ describe('numbers', () => {
   it.each([
     [{ e164: '+8613800138000', raw: '013800138000' }, '138 0013 8000'],
     [{ e164: '+8657188880001', raw: '057188880001' }, '0571 8888 0001'],
+    ['+8657188880001', '0571 8888 0001'],
+    ['+861088880001', '010 8888 0001'],
+    [{ e164: '+864001234567', raw: '4001234567' }, '400 123 4567'],
+    [{ raw: '4001234567' }, '400 123 4567'],
+    [{ raw: '013800138000' }, '013800138000'],
+    [{ raw: '88880001' }, '88880001'],
+    ['+4915112345678', '+4915112345678'],
     [{ e164: '', raw: '10086' }, '10086'],
     [{ e164: '', raw: '' }, ''],
     [{ raw: '\u202E123' }, '\uFFFD123'],
@@ -83,6 +90,14 @@ describe('numbers', () => {
     expect(dialable({ e164: '+8613800138000', raw: '013800138000' })).toBe('+8613800138000');
     expect(dialable({ e164: '', raw: '10086' })).toBe('10086');
     expect(dialable(undefined)).toBe('');
+  });
+
+  it('finds where a text can go', () => {
+    expect(textable({ e164: '+8613800138000' })).toBe('+8613800138000');
+    expect(textable({ e164: '+8657188880001' }, ['+8657188880002', 7, '+8613800138000'])).toBe('+8613800138000');
+    expect(textable({ e164: '+8657188880001' })).toBe('+8657188880001');
+    expect(textable({ e164: '', raw: '<script>' })).toBe('');
+    expect(textable(undefined)).toBe('');
   });
 
   it.each([
