@@ -47,6 +47,8 @@ type Config struct {
 	// sent again; after three times the connection is given up. Default 60 s.
 	ResponseTimeout time.Duration
 
+	// Zone is that of the gateway, for the time in the log-in. Default Beijing.
+	Zone *time.Location
 	// Dial makes a connection to Address; default TCP from BindAddress.
 	Dial func(ctx context.Context) (net.Conn, error)
 	Log  *slog.Logger // default: none
@@ -62,6 +64,9 @@ func (c Config) withDefaults() Config {
 	set(&c.Window, 16)
 	set(&c.ActiveTest, 30*time.Second)
 	set(&c.ResponseTimeout, time.Minute)
+	if c.Zone == nil {
+		c.Zone = time.FixedZone("Beijing", 8*60*60)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -438,10 +438,6 @@ func TestBackoffAndItsReset(t *testing.T) {
 }
 
 func TestRefusedLoginIsSlow(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, b *bubble) {
-		<-b.ends
-		synctest.Wait()
-	})
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
 		g.status = cmpp.ConnectAuth
@@ -734,7 +730,7 @@ func TestSubmitFields(t *testing.T) {
 			if p.PkTotal != 2 || int(p.PkNumber) != i+1 || h != (cmpp.Concat{Ref: 7, Total: 2, Number: p.PkNumber}) || p.TPUDHI != 1 {
 				t.Errorf("part %d: %+v, %+v", i+1, p, h)
 			}
-			if got := Decode(p.MsgFmt, rest); got != []string{"一", "二"}[i] {
+			if got := decode(p.MsgFmt, rest); got != []string{"一", "二"}[i] {
 				t.Error(got)
 			}
 			if p.RegisteredDelivery != 1 || p.ServiceID != "HELP" || p.MsgSrc != "901234" || p.SrcID != "10690000" || p.DestTerminalID[0] != "13800138000" {
@@ -786,7 +782,11 @@ func TestGarbageEndsTheConnectionOnly(t *testing.T) {
 			}
 		}
 		e := b.accept()
-		_, _ = e.conn.Write([]byte{0, 0, 0, 13, 0, 0, 0, 5, 0, 0, 0, 1, 7}) // DELIVER cut short
+		// A DELIVER that is cut short is answered, or it would come for ever.
+		_, _ = e.conn.Write([]byte{0, 0, 0, 21, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 7, 1})
+		if f, resp := next[*cmpp.DeliverResp](e); f.sequence != 3 || resp.MsgID != 7 || resp.Result != cmpp.ResultStructure {
+			t.Errorf("%d %+v", f.sequence, resp)
+		}
 		_, _ = e.conn.Write([]byte{0, 0, 0, 12, 0, 0, 0, 0x17, 0, 0, 0, 1}) // unknown command
 		e.send(9, &cmpp.ActiveTest{})
 		next[*cmpp.ActiveTestResp](e)
@@ -806,4 +806,85 @@ func TestPhases(t *testing.T) {
 			t.Errorf("%v has no end", p)
 		}
 	}
+}
+
+func TestHalfSentMessageAtTerminate(t *testing.T) {
+	inBubble(t, func(c *Config) { c.Window = 1 }, func(t *testing.T, b *bubble) {
+		e := b.accept()
+		done := b.submit("一", "二")
+		f, _ := next[*cmpp.Submit](e)
+		e.send(50, &cmpp.Terminate{})
+		next[*cmpp.TerminateResp](e)
+		e.send(f.sequence, &cmpp.SubmitResp{MsgID: 1})
+		if o := <-done; !errors.Is(o.err, sms.ErrUncertain) {
+			t.Errorf("%+v", o)
+		}
+		e.quiet()
+	})
+}
+
+// stuck is a connection whose writes wait for their deadline while stop is set.
+type stuck struct {
+	net.Conn
+	stop  *bool
+	limit *time.Time
+}
+
+func (s stuck) SetWriteDeadline(t time.Time) error {
+	*s.limit = t
+	return s.Conn.SetWriteDeadline(t)
+}
+
+func (s stuck) Write(b []byte) (int, error) {
+	if !*s.stop {
+		return s.Conn.Write(b)
+	}
+	time.Sleep(time.Until(*s.limit))
+	return 0, context.DeadlineExceeded
+}
+
+func TestWriteHasADeadline(t *testing.T) {
+	var stop bool
+	var limit time.Time
+	inBubble(t, func(c *Config) {
+		dial := c.Dial
+		c.Dial = func(ctx context.Context) (net.Conn, error) {
+			conn, err := dial(ctx)
+			return stuck{conn, &stop, &limit}, err
+		}
+	}, func(t *testing.T, b *bubble) {
+		b.accept()
+		stop = true
+		start := time.Now()
+		if o := <-b.submit("一"); !errors.Is(o.err, sms.ErrNotSent) || o.at.Sub(start) != 10*time.Second {
+			t.Errorf("after %v: %v", o.at.Sub(start), o.err)
+		}
+		stop = false
+	})
+}
+
+func TestOneConnectionOfTwoIsEnough(t *testing.T) {
+	inBubble(t, func(c *Config) { c.Connections = 2 }, func(t *testing.T, b *bubble) {
+		one, two := b.accept(), b.accept()
+		b.mu.Lock()
+		b.down = true
+		b.mu.Unlock()
+		_ = one.conn.Close()
+		synctest.Wait()
+		<-b.client.Ready()
+		if s := b.client.State(); !s.Up {
+			t.Errorf("%+v", s)
+		}
+		done := b.submit("一")
+		f, _ := next[*cmpp.Submit](two)
+		two.send(f.sequence, &cmpp.SubmitResp{MsgID: 1})
+		if o := <-done; o.err != nil {
+			t.Error(o.err)
+		}
+		_ = two.conn.Close()
+		synctest.Wait()
+		if s := b.client.State(); s.Up || s.Why == "" {
+			t.Errorf("%+v", s)
+		}
+	})
 }

@@ -98,6 +98,7 @@ var (
 )
 
 func TestTextOutReportIn(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		client Config
 		centre cmpptest.Config
@@ -117,6 +118,7 @@ func TestTextOutReportIn(t *testing.T) {
 		"lost answer":     {client: hurried, centre: cmpptest.Config{Faults: cmpptest.Faults{DropResponses: 2}}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := connect(t, tt.client, tt.centre)
 			receipt, err := p.submit(long...)
 			if err != nil {
@@ -144,6 +146,7 @@ func TestTextOutReportIn(t *testing.T) {
 }
 
 func TestLongTextComesIn(t *testing.T) {
+	t.Parallel()
 	for _, bit := range []bool{false, true} {
 		p := connect(t, Config{}, cmpptest.Config{Faults: cmpptest.Faults{UDHI40: bit}})
 		if err := p.centre.Inject("13800138000", "10690000", strings.Join(long, "")); err != nil {
@@ -163,6 +166,7 @@ func TestLongTextComesIn(t *testing.T) {
 }
 
 func TestFaultsOfASubmit(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		faults cmpptest.Faults
 		want   error
@@ -175,6 +179,7 @@ func TestFaultsOfASubmit(t *testing.T) {
 		"duplicate":             {cmpptest.Faults{DropResponses: 1, Duplicate: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := connect(t, hurried, cmpptest.Config{})
 			p.centre.SetFaults(tt.faults)
 			if _, err := p.submit("工单"); !errors.Is(err, tt.want) {
@@ -190,6 +195,7 @@ func TestFaultsOfASubmit(t *testing.T) {
 }
 
 func TestRejectedByTheCentre(t *testing.T) {
+	t.Parallel()
 	p := connect(t, Config{}, cmpptest.Config{Faults: cmpptest.Faults{Reject: 1, RejectResult: 105}})
 	_, err := p.submit("工单")
 	if no, ok := errors.AsType[*sms.Rejected](err); !ok || no.Code != 105 {
@@ -198,6 +204,7 @@ func TestRejectedByTheCentre(t *testing.T) {
 }
 
 func TestRefusedLogin(t *testing.T) {
+	t.Parallel()
 	p := connect(t, Config{}, cmpptest.Config{Faults: cmpptest.Faults{RefuseLogin: cmpp.ConnectSource}})
 	for p.centre.Stats().LoginsRefused == 0 {
 		time.Sleep(time.Millisecond)
@@ -208,6 +215,7 @@ func TestRefusedLogin(t *testing.T) {
 }
 
 func TestFallsBackToOlderVersion(t *testing.T) {
+	t.Parallel()
 	p := connect(t, Config{Connections: 1}, cmpptest.Config{Version: cmpp.V20, Faults: cmpptest.Faults{RefuseLogin: cmpp.ConnectTooHigh}})
 	for p.centre.Stats().LoginsRefused == 0 {
 		time.Sleep(time.Millisecond)
@@ -220,6 +228,7 @@ func TestFallsBackToOlderVersion(t *testing.T) {
 }
 
 func TestSilentGatewayIsGivenUp(t *testing.T) {
+	t.Parallel()
 	p := connect(t, Config{ActiveTest: 20 * time.Millisecond, ResponseTimeout: 20 * time.Millisecond}, cmpptest.Config{})
 	p.centre.SetFaults(cmpptest.Faults{Mute: true})
 	for p.client.State().Up {
@@ -233,6 +242,7 @@ func TestSilentGatewayIsGivenUp(t *testing.T) {
 }
 
 func TestReportsOutliveTheConnection(t *testing.T) {
+	t.Parallel()
 	p := connect(t, Config{}, cmpptest.Config{ResponseTimeout: 100 * time.Millisecond, Faults: cmpptest.Faults{DoubleReports: true}})
 	p.shelf.fail(errors.New("disk full"))
 	if _, err := p.submit("工单"); err != nil {

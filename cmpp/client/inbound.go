@@ -156,13 +156,13 @@ func (s *session) text(p *cmpp.Deliver) sms.Text {
 			t.Part = sms.Part{Ref: h.Ref, Total: h.Total, Index: h.Number}
 		}
 	}
-	t.Text = Decode(p.MsgFmt, content)
+	t.Text = decode(p.MsgFmt, content)
 	return t
 }
 
-// Decode gives a content without its header as text, GBK too. What is damaged
+// decode gives a content without its header as text, GBK too. What is damaged
 // becomes U+FFFD, what is no text hex digits.
-func Decode(f cmpp.Format, content []byte) string {
+func decode(f cmpp.Format, content []byte) string {
 	if f.Alphabet() == cmpp.GBK {
 		text, _ := simplifiedchinese.GBK.NewDecoder().Bytes(content)
 		return string(text)

@@ -92,7 +92,7 @@ func (l *link) login(ctx context.Context, conn net.Conn, r *cmpp.Reader) (cmpp.V
 }
 
 func (l *link) connect(now time.Time) *cmpp.Connect {
-	at := cmpp.Timestamp(now)
+	at := cmpp.Timestamp(now.In(l.c.cfg.Zone))
 	return &cmpp.Connect{
 		SourceAddr: l.c.cfg.SPID, Version: l.version, Timestamp: at,
 		Auth: cmpp.Authenticator(l.c.cfg.SPID, l.c.cfg.Secret, at, l.c.cfg.Unpadded),

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,7 @@ type session struct {
 type event struct {
 	sequence uint32
 	pdu      cmpp.PDU
+	refusal  *cmpp.DeliverResp // instead of pdu, for a DELIVER that cannot be read
 	err      error
 }
 
@@ -113,7 +115,11 @@ func (s *session) receive() (e event, ok bool) {
 		return event{sequence: h.Sequence, pdu: p}, true
 	}
 	s.log.Warn("message not understood", "command", h.Command.String(), "sequence", h.Sequence, "err", err)
-	return event{}, false
+	if h.Command != cmpp.CmdDeliver || len(body) < 8 {
+		return event{}, false
+	}
+	id := cmpp.MsgID(binary.BigEndian.Uint64(body))
+	return event{sequence: h.Sequence, refusal: &cmpp.DeliverResp{MsgID: id, Result: cmpp.ResultStructure}}, true
 }
 
 func (s *session) loop(ctx context.Context) error {
@@ -282,6 +288,10 @@ func (s *session) take(e event) error {
 		return s.ended(e.err)
 	}
 	s.heard = time.Now()
+	if e.refusal != nil {
+		s.answer(e.sequence, e.refusal)
+		return nil
+	}
 	switch p := e.pdu.(type) {
 	case *cmpp.SubmitResp:
 		s.answered(e.sequence, p)
