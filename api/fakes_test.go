@@ -1,0 +1,546 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"github.com/gorilla/websocket"
+
+	"callbox/acd"
+	"callbox/cti"
+	"callbox/internal/stamp"
+	"callbox/sms"
+	"callbox/storage"
+)
+
+// world is everything behind the face, in memory.
+type world struct {
+	t   *testing.T
+	api *API
+	srv *httptest.Server
+
+	mu       sync.Mutex
+	users    map[string]User
+	keys     map[string]Key
+	sessions map[string][]byte
+	expiry   map[string]time.Time
+	desks    map[string]acd.Desk
+	attached map[string]int
+	live     map[string]cti.CDR
+	records  map[string]cti.CDR
+	files    map[string]Recorded
+	audit    []string
+	amended  map[string]cti.Amendment
+	jobs     map[string]sms.Job
+	signers  map[string]string
+	docs     map[string]map[string]json.RawMessage
+	done     []string // commands carried out on calls
+	asked    sms.Request
+	query    CallQuery
+	judged   int
+
+	events []cti.Event
+	heads  []func(cti.Event)
+	gap    bool // the journal cannot serve anything
+}
+
+// cheap are parameters of hashes that tests can afford.
+var cheap = &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+var secretHash = func() string {
+	hash, err := argon2id.CreateHash("secret", cheap)
+	if err != nil {
+		panic(err)
+	}
+	return hash
+}()
+
+// newWorld has one user a role, named like it, agents 1001 and 1002 with
+// desks, and a key a scope, named like it.
+func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
+	t.Helper()
+	w := &world{
+		t: t, users: map[string]User{}, keys: map[string]Key{}, sessions: map[string][]byte{},
+		expiry: map[string]time.Time{}, desks: map[string]acd.Desk{}, attached: map[string]int{},
+		live: map[string]cti.CDR{}, records: map[string]cti.CDR{}, files: map[string]Recorded{},
+		amended: map[string]cti.Amendment{}, jobs: map[string]sms.Job{}, signers: map[string]string{},
+		docs: map[string]map[string]json.RawMessage{},
+	}
+	for _, role := range Roles {
+		w.users[string(role)] = User{ID: string(role), Name: "N " + string(role), Role: string(role), Hash: secretHash}
+	}
+	for _, id := range []string{"1001", "1002"} {
+		w.users[id] = User{ID: id, Name: "A " + id, Role: "agent", Hash: secretHash}
+		w.desks[id] = acd.Desk{ID: id, Name: "A " + id, State: acd.LoggedOff, Queues: []string{"repair"}}
+	}
+	for _, scope := range Scopes {
+		w.keys["key-"+scope] = Key{ID: "id-" + scope, Name: scope, Scopes: []string{scope}}
+	}
+	cfg := Config{Version: "test", Recordings: t.TempDir(), Pages: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })}
+	deps := Deps{
+		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Ledger: w, Journal: w, Records: w,
+		Recordings: w, Audit: w, Texter: w, Texts: w, Dead: w, Site: w, Editor: editor{w}, Metrics: NewMetrics(),
+		Ready: func(context.Context) Readiness {
+			return Readiness{Ready: true, Parts: map[string]Part{"sip": {OK: true}}}
+		},
+		Gauges: func(context.Context) Gauges { return Gauges{CallsActive: 3, QueueWaiting: map[string]int{"repair": 2}} },
+	}
+	for _, f := range change {
+		f(&cfg, &deps)
+	}
+	a, err := New(cfg, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.dummy = func() (string, error) { return argon2id.CreateHash("nobody", cheap) }
+	w.api = a
+	w.srv = httptest.NewServer(a.Handler())
+	ctx, stop := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ran; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		w.srv.Close()
+	})
+	return w
+}
+
+func (w *world) locked() func() { w.mu.Lock(); return w.mu.Unlock }
+
+func (w *world) User(_ context.Context, id string) (User, bool, error) {
+	defer w.locked()()
+	w.judged++
+	u, ok := w.users[id]
+	return u, ok, nil
+}
+
+func (w *world) Key(_ context.Context, secret string) (Key, bool, error) {
+	defer w.locked()()
+	k, ok := w.keys[secret]
+	return k, ok, nil
+}
+
+func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
+	defer w.locked()()
+	b, ok := w.sessions[token]
+	return b, ok && time.Now().Before(w.expiry[token]), nil
+}
+
+func (w *world) CommitCtx(_ context.Context, token string, b []byte, expiry time.Time) error {
+	defer w.locked()()
+	w.sessions[token], w.expiry[token] = b, expiry
+	return nil
+}
+
+func (w *world) DeleteCtx(_ context.Context, token string) error {
+	defer w.locked()()
+	delete(w.sessions, token)
+	return nil
+}
+
+func (w *world) Find(token string) ([]byte, bool, error) {
+	return w.FindCtx(context.Background(), token)
+}
+
+func (w *world) Commit(token string, b []byte, expiry time.Time) error {
+	return w.CommitCtx(context.Background(), token, b, expiry)
+}
+func (w *world) Delete(token string) error { return w.DeleteCtx(context.Background(), token) }
+
+func (w *world) LogOn(_ context.Context, agent string) (acd.Desk, error) {
+	return w.set(agent, acd.NotReady, "login")
+}
+
+func (w *world) LogOff(_ context.Context, agent string) (acd.Desk, error) {
+	return w.set(agent, acd.LoggedOff, "")
+}
+
+func (w *world) SetState(_ context.Context, agent string, to acd.State, reason string) (acd.Desk, error) {
+	return w.set(agent, to, reason)
+}
+
+func (w *world) set(agent string, to acd.State, reason string) (acd.Desk, error) {
+	defer w.locked()()
+	d, ok := w.desks[agent]
+	if !ok {
+		return d, cti.ErrNotFound
+	}
+	if d.State == acd.LoggedOff && to == acd.Ready {
+		return d, acd.ErrRefused
+	}
+	d.State, d.Reason = to, reason
+	w.desks[agent] = d
+	return d, nil
+}
+
+func (w *world) Attach(agent string) func() {
+	defer w.locked()()
+	w.attached[agent]++
+	return func() { defer w.locked()(); w.attached[agent]-- }
+}
+
+func (w *world) Snapshot(agent string) (acd.Desk, []acd.QueueStatus, error) {
+	defer w.locked()()
+	d, ok := w.desks[agent]
+	if !ok {
+		return d, nil, cti.ErrNotFound
+	}
+	return d, []acd.QueueStatus{{ID: "repair"}}, nil
+}
+
+func (w *world) Desks() []acd.Desk {
+	defer w.locked()()
+	var out []acd.Desk
+	for _, d := range w.desks {
+		out = append(out, d)
+	}
+	return out
+}
+
+func (w *world) Queues() []acd.QueueStatus { return []acd.QueueStatus{{ID: "repair"}, {ID: "sales"}} }
+
+func (w *world) Calls() []cti.CDR {
+	defer w.locked()()
+	var out []cti.CDR
+	for _, c := range w.live {
+		out = append(out, c)
+	}
+	return out
+}
+
+func (w *world) Call(id string) (cti.CDR, bool) {
+	defer w.locked()()
+	c, ok := w.live[id]
+	return c, ok
+}
+
+func (w *world) Do(_ context.Context, call string, cmd cti.Command) error {
+	defer w.locked()()
+	w.done = append(w.done, cmd.By+" "+cmd.Name+" "+call)
+	return nil
+}
+
+// Note is the journal's writer, as the ledger's.
+func (w *world) Note(_ context.Context, e cti.Event) error {
+	w.mu.Lock()
+	e.V, e.Seq, e.Time = 1, int64(len(w.events)+1), stamp.Now()
+	w.events = append(w.events, e)
+	heads := slices.Clone(w.heads)
+	w.mu.Unlock()
+	for _, f := range heads {
+		f(e)
+	}
+	return nil
+}
+
+func (w *world) Amend(_ context.Context, id string, a cti.Amendment) error {
+	defer w.locked()()
+	w.amended[id] = a
+	return nil
+}
+
+func (w *world) Last() int64 {
+	defer w.locked()()
+	return int64(len(w.events))
+}
+
+func (w *world) Since(_ context.Context, seq int64, limit int) ([]cti.Event, bool, error) {
+	defer w.locked()()
+	if w.gap || seq > int64(len(w.events)) {
+		return nil, false, nil
+	}
+	return slices.Clone(w.events[seq:]), true, nil
+}
+
+func (w *world) Follow(ctx context.Context, f func(cti.Event)) error {
+	w.mu.Lock()
+	w.heads = append(w.heads, f)
+	w.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+func (w *world) Records(_ context.Context, q CallQuery) ([]cti.CDR, string, error) {
+	defer w.locked()()
+	w.query = q
+	var out []cti.CDR
+	for _, c := range w.records {
+		if q.Visible == "" || tookPart(&c, q.Visible) {
+			out = append(out, c)
+		}
+	}
+	return out, "", nil
+}
+
+func (w *world) Record(_ context.Context, id string) (cti.CDR, bool, error) {
+	defer w.locked()()
+	c, ok := w.records[id]
+	return c, ok, nil
+}
+
+func (w *world) Recording(_ context.Context, id string) (Recorded, bool, error) {
+	defer w.locked()()
+	r, ok := w.files[id]
+	return r, ok, nil
+}
+
+func (w *world) Audit(_ context.Context, who, what, object, _ string) error {
+	defer w.locked()()
+	w.audit = append(w.audit, who+" "+what+" "+object)
+	return nil
+}
+
+func (w *world) Accept(_ context.Context, r sms.Request) (sms.Job, bool, error) {
+	defer w.locked()()
+	w.asked = r
+	for i, to := range r.To {
+		if len(to) < 5 {
+			return sms.Job{}, false, sms.Invalid{{Field: fmt.Sprintf("to[%d]", i), Err: fmt.Errorf("%q is no number", to)}}
+		}
+	}
+	if r.SendAt != nil {
+		return sms.Job{}, false, sms.Invalid{{Field: "send_at", Err: sms.ErrNotServed}}
+	}
+	if _, ok := w.jobs[r.Key]; ok && r.Key != "" {
+		return w.jobs[r.Key], false, nil
+	}
+	id := "job-" + r.Key
+	w.jobs[id] = sms.Job{ID: id, Ref: r.Ref, Messages: []sms.Message{{ID: "m1", To: "+8613800138000", Parts: 1, Status: sms.Queued}}}
+	w.jobs[r.Key] = w.jobs[id]
+	w.signers[id] = r.Signer
+	return w.jobs[id], true, nil
+}
+
+func (w *world) Cancel(_ context.Context, id string) (sms.Job, error) { return w.jobs[id], nil }
+
+func (w *world) CancelRef(context.Context, string) ([]sms.Job, error) { return nil, nil }
+
+func (w *world) Job(_ context.Context, id string) (sms.Job, error) {
+	defer w.locked()()
+	j, ok := w.jobs[id]
+	if !ok {
+		return j, storage.ErrNotFound
+	}
+	return j, nil
+}
+
+func (w *world) Signer(_ context.Context, job string) (string, error) {
+	defer w.locked()()
+	return w.signers[job], nil
+}
+
+func (w *world) Messages(context.Context, storage.MessageFilter) ([]sms.Message, string, error) {
+	return nil, "", nil
+}
+
+func (w *world) Inbox(context.Context, storage.InboxFilter) ([]sms.Incoming, string, error) {
+	return nil, "", nil
+}
+
+func (w *world) Dead(context.Context, Page) ([]DeadLetter, string, error) { return nil, "", nil }
+
+func (w *world) Replay(_ context.Context, id string) (bool, error) { return id == "1", nil }
+
+func (w *world) List(_ context.Context, kind string, _ Page) ([]json.RawMessage, string, error) {
+	defer w.locked()()
+	var out []json.RawMessage
+	for _, doc := range w.docs[kind] {
+		out = append(out, doc)
+	}
+	return out, "", nil
+}
+
+func (w *world) Get(_ context.Context, kind, id string) (json.RawMessage, bool, error) {
+	defer w.locked()()
+	doc, ok := w.docs[kind][id]
+	return doc, ok, nil
+}
+
+func (w *world) Put(_ context.Context, kind, id string, doc json.RawMessage) error {
+	defer w.locked()()
+	if strings.Contains(string(doc), "colour") {
+		return Faults{{"colour", "unknown key"}}
+	}
+	if w.docs[kind] == nil {
+		w.docs[kind] = map[string]json.RawMessage{}
+	}
+	w.docs[kind][id] = doc
+	return nil
+}
+
+func (w *world) remove(kind, id string) bool {
+	defer w.locked()()
+	_, ok := w.docs[kind][id]
+	delete(w.docs[kind], id)
+	return ok
+}
+
+func (w *world) Batch(context.Context, string, []json.RawMessage) error { return nil }
+
+// editor is the world's, whose Delete is the sessions'.
+type editor struct{ *world }
+
+func (e editor) Delete(_ context.Context, kind, id string) (bool, error) {
+	return e.remove(kind, id), nil
+}
+
+// browser is a client with a cookie jar.
+type browser struct {
+	w      *world
+	client *http.Client
+}
+
+func (w *world) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &browser{w, &http.Client{Jar: jar}}
+}
+
+func (w *world) login(user string) *browser {
+	w.t.Helper()
+	b := w.browser()
+	if status, body := b.do("POST", "/api/v1/login", map[string]string{"user": user, "password": "secret"}); status != 200 {
+		w.t.Fatalf("login %s: %d %s", user, status, body)
+	}
+	return b
+}
+
+// do sends body as JSON (a string as it is) with pairs of headers.
+func (b *browser) do(method, path string, body any, headers ...string) (int, string) {
+	b.w.t.Helper()
+	resp := b.send(method, path, body, headers...)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+func (b *browser) send(method, path string, body any, headers ...string) *http.Response {
+	b.w.t.Helper()
+	var payload io.Reader
+	switch v := body.(type) {
+	case nil:
+	case string:
+		payload = strings.NewReader(v)
+	default:
+		raw, err := json.Marshal(v)
+		if err != nil {
+			b.w.t.Fatal(err)
+		}
+		payload = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequest(method, b.w.srv.URL+path, payload)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	if payload != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := b.client.Do(req)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return resp
+}
+
+func bearerOf(scope string) []string { return []string{"Authorization", "Bearer key-" + scope} }
+
+// screen is the other end of a socket.
+type screen struct {
+	t    *testing.T
+	conn *websocket.Conn
+}
+
+// dial opens the WebSocket from the box's own page.
+func (b *browser) dial(query string) *screen {
+	b.w.t.Helper()
+	s, resp, err := b.try(query, http.Header{"Origin": {b.w.srv.URL}})
+	if err != nil {
+		b.w.t.Fatalf("dial: %v %v", err, resp)
+	}
+	return s
+}
+
+func (b *browser) try(query string, h http.Header) (*screen, *http.Response, error) {
+	d := websocket.Dialer{Jar: b.client.Jar, Subprotocols: []string{subprotocol}}
+	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(b.w.srv.URL, "http")+"/api/v1/ws"+query, h)
+	if err != nil {
+		return nil, resp, err
+	}
+	b.w.t.Cleanup(func() { conn.Close() })
+	return &screen{b.w.t, conn}, resp, nil
+}
+
+// next reads the next message.
+func (s *screen) next() map[string]any {
+	s.t.Helper()
+	m, err := s.read()
+	if err != nil {
+		s.t.Fatalf("read: %v", err)
+	}
+	return m
+}
+
+func (s *screen) read() (map[string]any, error) {
+	_ = s.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	var m map[string]any
+	err := s.conn.ReadJSON(&m)
+	return m, err
+}
+
+// ask sends a command and gives its reply.
+func (s *screen) ask(text string) map[string]any {
+	s.t.Helper()
+	if err := s.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+		s.t.Fatal(err)
+	}
+	for {
+		if m := s.next(); m["type"] == nil {
+			return m
+		}
+	}
+}
+
+// recordFile puts a recording of a call of agent's on the shelf.
+func (w *world) recordFile(id, agent, content string) {
+	w.t.Helper()
+	path := filepath.Join("2026", id+".wav")
+	full := filepath.Join(w.api.cfg.Recordings, path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(full, []byte(content), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	defer w.locked()()
+	result := cti.ResultAnswered
+	w.records[id] = cti.CDR{
+		ID: id, Result: &result, Agent: &cti.Ref{ID: agent}, Offers: []cti.Offer{{Agent: agent, Outcome: cti.OfferAnswered}},
+		Recording: cti.Recording{ID: id, State: cti.RecordingComplete},
+	}
+	w.files[id] = Recorded{Recording: w.records[id].Recording, Path: path, Started: time.Now()}
+}

@@ -1,0 +1,307 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/danielgtaylor/huma/v2"
+
+	"callbox/cti"
+)
+
+// Life of a session. A socket that is open counts as activity.
+const (
+	idleLife  = 30 * time.Minute
+	wholeLife = 12 * time.Hour
+	touchEach = time.Minute // how often activity is written down
+	cookie    = "callbox_session"
+)
+
+// Keys within a session.
+const (
+	sessUser = "user"
+	sessPass = "pass" // fingerprint of the password's hash at log-in
+	sessSeen = "seen" // Unix seconds
+)
+
+// newSessions makes the session manager. It starts nothing.
+func newSessions(store scs.Store, secure bool) *scs.SessionManager {
+	sm := scs.New()
+	if mem, ok := sm.Store.(*memstore.MemStore); ok {
+		mem.StopCleanup() // the default store's goroutine; ours follows
+	}
+	sm.Store = store
+	sm.IdleTimeout = idleLife
+	sm.Lifetime = wholeLife
+	sm.HashTokenInStore = true
+	sm.Cookie.Name = cookie
+	sm.Cookie.HttpOnly = true
+	sm.Cookie.SameSite = http.SameSiteStrictMode
+	sm.Cookie.Secure = secure
+	return sm
+}
+
+// identify finds who asks: by key if one is sent, else by session; nil is
+// nobody.
+func (a *API) identify(r *http.Request) (*caller, error) {
+	if key, ok := bearer(r); ok {
+		return a.program(r.Context(), key)
+	}
+	c, err := r.Cookie(cookie)
+	if err != nil || c.Value == "" {
+		return nil, nil
+	}
+	return a.person(r.Context(), c.Value)
+}
+
+// bearer takes the key out of the Authorization header (RFC 6750).
+func bearer(r *http.Request) (string, bool) {
+	scheme, key, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(key), ok && strings.EqualFold(scheme, "Bearer")
+}
+
+func (a *API) program(ctx context.Context, key string) (*caller, error) {
+	k, ok, err := a.deps.Keys.Key(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("look up a key: %w", err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	return &caller{ID: k.Name, Name: k.Name, Scopes: k.Scopes, KeyID: k.ID, secret: key}, nil
+}
+
+// person is whose session token is, if that session still holds: it ends after
+// idleLife, wholeLife, log-out, another password, or the user's removal.
+func (a *API) person(ctx context.Context, token string) (*caller, error) {
+	sctx, err := a.sessions.Load(ctx, token)
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	id := a.sessions.GetString(sctx, sessUser)
+	if id == "" {
+		return nil, nil
+	}
+	u, ok, err := a.deps.Users.User(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("load user: %w", err)
+	}
+	if !ok || a.sessions.GetString(sctx, sessPass) != fingerprint(u.Hash) {
+		return nil, nil
+	}
+	if time.Since(time.Unix(a.sessions.GetInt64(sctx, sessSeen), 0)) >= touchEach {
+		a.touch(token)
+	}
+	return &caller{ID: u.ID, Name: u.Name, Role: Role(u.Role), token: token}, nil
+}
+
+// again looks whether the socket's session or key still holds; nil is no. An
+// open socket keeps its session alive.
+func (s *socket) again(ctx context.Context) (*caller, error) {
+	if s.who.program() {
+		return s.api.program(ctx, s.who.secret)
+	}
+	return s.api.person(ctx, s.who.token)
+}
+
+// touch has Run write down that token's session is in use; it never waits.
+func (a *API) touch(token string) {
+	select {
+	case a.touched <- token:
+	default: // the next request will do it
+	}
+}
+
+// keepAlive writes a session's activity.
+func (a *API) keepAlive(ctx context.Context, token string) error {
+	sctx, err := a.sessions.Load(ctx, token)
+	if err != nil {
+		return fmt.Errorf("load session: %w", err)
+	}
+	if a.sessions.GetString(sctx, sessUser) == "" {
+		return nil // ended meanwhile
+	}
+	a.sessions.Put(sctx, sessSeen, time.Now().Unix())
+	if _, _, err := a.sessions.Commit(sctx); err != nil {
+		return fmt.Errorf("keep session: %w", err)
+	}
+	return nil
+}
+
+// fingerprint tells password hashes apart without keeping them.
+func fingerprint(hash string) string {
+	sum := sha256.Sum256([]byte(hash))
+	return hex.EncodeToString(sum[:8])
+}
+
+type loginIn struct {
+	Body struct {
+		User     string `json:"user" minLength:"1" maxLength:"64" doc:"an agent's user is the agent's id"`
+		Password string `json:"password" maxLength:"256"`
+	}
+}
+
+// me is who is logged in, as the pages show it.
+type me struct {
+	User string `json:"user"`
+	Role string `json:"role" doc:"agent, supervisor, admin, auditor; program for a key"`
+	Name string `json:"name"`
+}
+
+type loginOut struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+	Body      me
+}
+
+// login judges a password and opens a session under a new id. An unknown user
+// costs the same time and gets the same answer as a wrong password.
+func (a *API) login(ctx context.Context, in *loginIn) (*loginOut, error) {
+	r := requestOf(ctx)
+	who := in.Body.User + "|" + address(r)
+	if wait := a.guesses.try(who, time.Now()); wait > 0 {
+		return nil, tooMany(wait)
+	}
+	u, err := a.judge(ctx, in.Body.User, in.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	a.guesses.good(who)
+	token, err := a.open(ctx, r, u)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.deps.Floor.LogOn(ctx, u.ID); err != nil && !errors.Is(err, cti.ErrNotFound) {
+		return nil, fmt.Errorf("log on: %w", err)
+	}
+	out := &loginOut{Body: me{User: u.ID, Role: u.Role, Name: u.Name}}
+	out.SetCookie = a.cookie(token, int(wholeLife.Seconds()))
+	return out, nil
+}
+
+func tooMany(wait time.Duration) error {
+	seconds := strconv.Itoa(int(wait.Seconds()) + 1)
+	return huma.ErrorWithHeaders(
+		huma.NewError(http.StatusTooManyRequests, "too many tries; wait "+seconds+" seconds"),
+		http.Header{"Retry-After": {seconds}})
+}
+
+// judge finds the user whom this password belongs to. Two hashes at most are
+// computed at a time, since each takes much memory.
+func (a *API) judge(ctx context.Context, user, password string) (User, error) {
+	u, known, err := a.deps.Users.User(ctx, user)
+	if err != nil {
+		return User{}, fmt.Errorf("load user: %w", err)
+	}
+	select {
+	case a.hashing <- struct{}{}:
+		defer func() { <-a.hashing }()
+	case <-ctx.Done():
+		return User{}, context.Cause(ctx)
+	}
+	hash := u.Hash
+	if !known || hash == "" {
+		known = false
+		if hash, err = a.dummy(); err != nil {
+			return User{}, fmt.Errorf("hash: %w", err)
+		}
+	}
+	good, err := argon2id.ComparePasswordAndHash(password, hash)
+	if err != nil {
+		return User{}, fmt.Errorf("compare the password of %s: %w", user, err)
+	}
+	if !known || !good {
+		return User{}, huma.NewError(http.StatusUnauthorized, "user or password is wrong")
+	}
+	return u, nil
+}
+
+// open starts a session under a new token; one that the browser had before ends.
+func (a *API) open(ctx context.Context, r *http.Request, u User) (string, error) {
+	if c, err := r.Cookie(cookie); err == nil && c.Value != "" {
+		if err := a.close(ctx, c.Value); err != nil {
+			return "", err
+		}
+	}
+	sctx, err := a.sessions.Load(ctx, "")
+	if err != nil {
+		return "", fmt.Errorf("new session: %w", err)
+	}
+	a.sessions.Put(sctx, sessUser, u.ID)
+	a.sessions.Put(sctx, sessPass, fingerprint(u.Hash))
+	a.sessions.Put(sctx, sessSeen, time.Now().Unix())
+	token, _, err := a.sessions.Commit(sctx)
+	if err != nil {
+		return "", fmt.Errorf("keep session: %w", err)
+	}
+	return token, nil
+}
+
+// close ends a session and its sockets.
+func (a *API) close(ctx context.Context, token string) error {
+	sctx, err := a.sessions.Load(ctx, token)
+	if err != nil {
+		return fmt.Errorf("load session: %w", err)
+	}
+	if err := a.sessions.Destroy(sctx); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	a.hub.end(token)
+	return nil
+}
+
+func (a *API) cookie(token string, age int) http.Cookie {
+	return http.Cookie{
+		Name: cookie, Value: token, Path: "/", MaxAge: age,
+		HttpOnly: true, Secure: a.cfg.Secure, SameSite: http.SameSiteStrictMode,
+	}
+}
+
+type logoutOut struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+}
+
+// logout ends the session, its sockets, and the agent's time on the floor.
+func (a *API) logout(ctx context.Context, _ *struct{}) (*logoutOut, error) {
+	who := callerOf(ctx)
+	if who.program() {
+		return nil, forbidden("a key is not logged in")
+	}
+	if err := a.close(ctx, who.token); err != nil {
+		return nil, err
+	}
+	if _, err := a.deps.Floor.LogOff(ctx, who.ID); err != nil && !errors.Is(err, cti.ErrNotFound) {
+		return nil, fmt.Errorf("log off: %w", err)
+	}
+	return &logoutOut{SetCookie: a.cookie("", -1)}, nil
+}
+
+type meOut struct{ Body me }
+
+func (a *API) me(ctx context.Context, _ *struct{}) (*meOut, error) {
+	who := callerOf(ctx)
+	role := string(who.Role)
+	if who.program() {
+		role = "program"
+	}
+	return &meOut{Body: me{User: who.ID, Role: role, Name: who.Name}}, nil
+}
+
+// address is the other side's, without its port.
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,194 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"callbox/cti"
+)
+
+// Gauges is what a scrape finds at that moment; the RTP numbers only grow.
+// LongestWait and RecordingLag are in seconds.
+type Gauges struct {
+	CallsActive      int
+	QueueWaiting     map[string]int // by queue
+	LongestWait      float64
+	Agents           map[string]int // by state
+	RTPIn, RTPOut    uint64
+	RTPLost          uint64
+	RecordingsActive int
+	RecordingLag     float64
+	RecordingErrors  uint64
+	SMSQueueDepth    int
+	CMPPWindowUsed   map[string]int     // by account
+	LineState        map[string]float64 // by line: 1 is up
+	WebhookPending   int
+	JournalSeq       int64
+}
+
+// Metrics is what is counted and timed, under the names that others graph. Its
+// methods may be called from anywhere.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	calls    *prometheus.CounterVec
+	setup    prometheus.Histogram
+	pop      prometheus.Histogram
+	mos      prometheus.Histogram
+	messages *prometheus.CounterVec
+	submit   prometheus.Histogram
+	delivery prometheus.Histogram
+	commit   prometheus.Histogram
+}
+
+// NewMetrics makes the metrics in a registry of their own.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		calls:    counters("callbox_calls_total", "Calls that ended, by result.", "result"),
+		setup:    seconds("callbox_call_setup_seconds", "Seizing of the line to its answer.", 0.005, 2, 14),
+		pop:      seconds("callbox_screen_pop_seconds", "The agent's phone rings to the message on the screen's socket.", 0.001, 2, 14),
+		mos:      histogram("callbox_leg_mos", "Estimated quality of legs that ended.", prometheus.LinearBuckets(1, 0.25, 16)),
+		messages: counters("callbox_sms_messages_total", "Changes of messages' status.", "account", "status"),
+		submit:   seconds("callbox_sms_submit_seconds", "SUBMIT to its answer.", 0.001, 2, 16),
+		delivery: seconds("callbox_sms_delivery_seconds", "Submitted to delivered.", 0.1, 2, 18),
+		commit:   seconds("callbox_db_commit_seconds", "One commit of the database.", 0.0005, 2, 15),
+	}
+	m.registry.MustRegister(m.calls, m.setup, m.pop, m.mos, m.messages, m.submit, m.delivery, m.commit,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func seconds(name, help string, first, factor float64, count int) prometheus.Histogram {
+	return histogram(name, help, prometheus.ExponentialBuckets(first, factor, count))
+}
+
+func histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+}
+
+// CallEnded counts a call with its result, set-up time and quality.
+func (m *Metrics) CallEnded(c *cti.CDR) {
+	if c.Result == nil {
+		return
+	}
+	m.calls.WithLabelValues(*c.Result).Inc()
+	if !c.Times.Seize.IsZero() && !c.Times.Answer.IsZero() {
+		m.CallSetup(c.Times.Answer.Sub(c.Times.Seize.Time))
+	}
+	for _, leg := range c.Legs {
+		if leg.MOS != nil {
+			m.mos.Observe(*leg.MOS)
+		}
+	}
+}
+
+// CallSetup times seizing of a line to its answer.
+func (m *Metrics) CallSetup(d time.Duration) { m.setup.Observe(d.Seconds()) }
+
+// ScreenPop times the ring of an agent's phone to the message on his socket.
+func (m *Metrics) ScreenPop(d time.Duration) { m.pop.Observe(max(0, d.Seconds())) }
+
+// Message counts a message's change of status.
+func (m *Metrics) Message(account, status string) {
+	m.messages.WithLabelValues(account, status).Inc()
+}
+
+// Submit times a SUBMIT to its answer.
+func (m *Metrics) Submit(d time.Duration) { m.submit.Observe(d.Seconds()) }
+
+// Delivery times submitted to delivered.
+func (m *Metrics) Delivery(d time.Duration) { m.delivery.Observe(d.Seconds()) }
+
+// Commit times one commit of the database.
+func (m *Metrics) Commit(d time.Duration) { m.commit.Observe(d.Seconds()) }
+
+// handler serves the scrape; at is asked for the gauges of each.
+func (m *Metrics) handler(at func(context.Context) Gauges) http.Handler {
+	if at != nil {
+		m.registry.MustRegister(snapshotCollector(at))
+	}
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// snapshotCollector asks once a scrape for all gauges.
+type snapshotCollector func(context.Context) Gauges
+
+// Describe sends nothing: the collector is unchecked, since labels come and go.
+func (snapshotCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements [prometheus.Collector].
+func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
+	g := s(context.Background())
+	value := func(kind prometheus.ValueType, name string, v float64, pairs ...string) {
+		var names, values []string
+		for i := 0; i+1 < len(pairs); i += 2 {
+			names, values = append(names, pairs[i]), append(values, pairs[i+1])
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, helpOf[name], names, nil), kind, v, values...)
+	}
+	gauge := func(name string, v float64, pairs ...string) { value(prometheus.GaugeValue, name, v, pairs...) }
+	count := func(name string, v uint64, pairs ...string) {
+		value(prometheus.CounterValue, name, float64(v), pairs...)
+	}
+	gauge("callbox_calls_active", float64(g.CallsActive))
+	gauge("callbox_queue_longest_wait_seconds", g.LongestWait)
+	gauge("callbox_recordings_active", float64(g.RecordingsActive))
+	gauge("callbox_recording_lag_seconds", g.RecordingLag)
+	gauge("callbox_sms_queue_depth", float64(g.SMSQueueDepth))
+	gauge("callbox_webhook_pending", float64(g.WebhookPending))
+	gauge("callbox_journal_seq", float64(g.JournalSeq))
+	count("callbox_rtp_packets_total", g.RTPIn, "dir", "in")
+	count("callbox_rtp_packets_total", g.RTPOut, "dir", "out")
+	count("callbox_rtp_lost_total", g.RTPLost)
+	count("callbox_recording_errors_total", g.RecordingErrors)
+	eachOf(g.QueueWaiting, func(k string, v float64) { gauge("callbox_queue_waiting", v, "queue", k) })
+	eachOf(g.Agents, func(k string, v float64) { gauge("callbox_agents", v, "state", k) })
+	eachOf(g.CMPPWindowUsed, func(k string, v float64) { gauge("callbox_cmpp_window_used", v, "account", k) })
+	eachOf(g.LineState, func(k string, v float64) { gauge("callbox_line_state", v, "line", k) })
+}
+
+func eachOf[V int | float64](m map[string]V, f func(string, float64)) {
+	for k, v := range m {
+		f(k, float64(v))
+	}
+}
+
+var helpOf = map[string]string{
+	"callbox_calls_active":               "Calls now in the box.",
+	"callbox_queue_longest_wait_seconds": "The longest wait in any queue.",
+	"callbox_recordings_active":          "Recordings now running.",
+	"callbox_recording_lag_seconds":      "Oldest sound not yet on disk.",
+	"callbox_sms_queue_depth":            "Messages waiting to be submitted.",
+	"callbox_webhook_pending":            "Notices waiting to be delivered.",
+	"callbox_journal_seq":                "Number of the newest event.",
+	"callbox_rtp_packets_total":          "RTP packets.",
+	"callbox_rtp_lost_total":             "RTP packets that did not arrive.",
+	"callbox_recording_errors_total":     "Errors of the recorder.",
+	"callbox_queue_waiting":              "Callers waiting.",
+	"callbox_agents":                     "Agents, by state.",
+	"callbox_cmpp_window_used":           "Submits without an answer yet.",
+	"callbox_line_state":                 "1 where a line or trunk is up.",
+}
+
+// scrape lets in loopback and whoever may read metrics. A request that came
+// through a proxy is not from loopback.
+func (a *API) scrape(next http.Handler) http.Handler {
+	guarded := a.guarded(access{roles: readers, scopes: []string{ScopeMetrics}}, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fromLoopback(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}

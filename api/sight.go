@@ -1,0 +1,79 @@
+package api
+
+import (
+	"slices"
+
+	"callbox/cti"
+)
+
+// sight is what one caller may see of the journal. It is a value: the hub asks
+// it for each event.
+type sight struct {
+	all    bool // every event of the kinds below
+	calls  bool
+	texts  bool
+	agent  string
+	queues []string
+}
+
+// sightOf is what who may see; queues are an agent's own.
+func sightOf(who *caller, queues []string) sight {
+	return sight{
+		all:   !who.own(),
+		calls: who.has(ScopeCalls), texts: who.has(ScopeSMS),
+		agent: who.ID, queues: queues,
+	}
+}
+
+// sees judges an event. call is the record of its call as it stood then, nil
+// where there is none; owner is who sent the text that it is about.
+func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
+	switch e.Type {
+	case cti.EventSMSStatus, cti.EventSMSReceived:
+		return s.texts && (s.all || owner != "" && owner == s.agent)
+	case cti.EventQueueChanged:
+		return s.calls && (s.all || e.Queue != nil && slices.Contains(s.queues, e.Queue.ID))
+	}
+	if !s.calls {
+		return false
+	}
+	if s.all || e.AgentID == s.agent {
+		return true
+	}
+	return call != nil && takesPart(call, s.agent, e.Time)
+}
+
+// takesPart says whether agent was part of the call at t: while it was offered
+// to him, and from his answer to the end or until another agent took it.
+func takesPart(call *cti.CDR, agent string, t cti.Time) bool {
+	if agent == "" {
+		return false
+	}
+	for i, o := range call.Offers {
+		if o.Agent != agent || t.Before(o.Start.Time) {
+			continue
+		}
+		if end := partEnds(call.Offers, i); end.IsZero() || !t.After(end.Time) {
+			return true
+		}
+	}
+	return len(call.Offers) == 0 && call.Agent != nil && call.Agent.ID == agent
+}
+
+// partEnds is when the agent of offer i left the call; zero: not before its end.
+func partEnds(offers []cti.Offer, i int) cti.Time {
+	o := offers[i]
+	last := i == len(offers)-1
+	switch {
+	case o.Outcome == "", o.Outcome == cti.OfferCanceled && last:
+		return cti.Time{}
+	case o.Outcome != cti.OfferAnswered:
+		return o.End
+	}
+	for _, later := range offers[i+1:] {
+		if later.Outcome == cti.OfferAnswered && later.Agent != o.Agent {
+			return later.End
+		}
+	}
+	return cti.Time{}
+}

@@ -1,0 +1,254 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"callbox/cti"
+	"callbox/internal/stamp"
+	"callbox/sms"
+	"callbox/storage"
+)
+
+// priority is a word or a number from 0 to 9.
+type priority struct{ sms.Priority }
+
+// Schema implements [huma.SchemaProvider].
+func (priority) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{
+		Description: "urgent, high, normal, low, or 0 to 9 with 9 first",
+		OneOf:       []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeInteger}},
+	}
+}
+
+// jobBody is what POST /api/v1/sms/jobs takes. What is not served yet is
+// refused by name unless it is empty.
+type jobBody struct {
+	To          []string       `json:"to,omitempty" maxItems:"10000"`
+	Text        string         `json:"text,omitempty"`
+	Template    string         `json:"template,omitempty"`
+	Vars        map[string]any `json:"vars,omitempty"`
+	Account     string         `json:"account,omitempty"`
+	Ref         string         `json:"ref,omitempty" doc:"the caller's own reference, such as a work order's number"`
+	Key         string         `json:"key,omitempty" doc:"the same key again answers the first job"`
+	Class       string         `json:"class,omitempty" doc:"dispatch, notice or marketing"`
+	Priority    priority       `json:"priority,omitempty"`
+	CallbackURL string         `json:"callback_url,omitempty"`
+	SendAt      any            `json:"send_at,omitempty" doc:"not yet supported"`
+	ValidUntil  any            `json:"valid_until,omitempty" doc:"not yet supported"`
+	Tiers       any            `json:"tiers,omitempty" doc:"not yet supported"`
+	Repeat      any            `json:"repeat,omitempty" doc:"not yet supported"`
+	Dedup       any            `json:"dedup,omitempty" doc:"not yet supported"`
+	ConfirmOver any            `json:"confirm_over,omitempty" doc:"not yet supported"`
+}
+
+func (b jobBody) request(who *caller) sms.Request {
+	return sms.Request{
+		To: b.To, Text: b.Text, Template: b.Template, Vars: b.Vars, Account: b.Account,
+		Ref: b.Ref, Key: b.Key, Class: b.Class, Priority: b.Priority.Priority, CallbackURL: b.CallbackURL,
+		SendAt: b.SendAt, ValidUntil: b.ValidUntil, Tiers: b.Tiers, Repeat: b.Repeat,
+		Dedup: b.Dedup, ConfirmOver: b.ConfirmOver, Signer: signerOf(who),
+	}
+}
+
+// userSigner goes before the id of a person who made a job; a program's is its
+// key's id alone, which signs the callbacks.
+const userSigner = "user:"
+
+func signerOf(who *caller) string {
+	if who.program() {
+		return who.KeyID
+	}
+	return userSigner + who.ID
+}
+
+type jobOut struct {
+	Status int
+	Body   sms.Job
+}
+
+// postJob answers 202 when a job is on disk, 200 with the first one where its
+// key was used before.
+func (a *API) postJob(ctx context.Context, in *struct{ Body jobBody }) (*jobOut, error) {
+	who := callerOf(ctx)
+	if in.Body.CallbackURL != "" && !who.program() {
+		return nil, unprocessable(at("body.callback_url", "needs a key, which signs what is sent there", in.Body.CallbackURL))
+	}
+	job, created, err := a.deps.Texter.Accept(ctx, in.Body.request(who))
+	if err != nil {
+		return nil, textProblem(err)
+	}
+	out := &jobOut{Status: http.StatusAccepted, Body: job}
+	if !created {
+		out.Status = http.StatusOK
+	}
+	return out, nil
+}
+
+// textProblem puts what the gateway says into a problem.
+func textProblem(err error) error {
+	var invalid sms.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		var faults []error
+		for _, f := range invalid {
+			faults = append(faults, at("body."+f.Field, f.Err.Error(), nil))
+		}
+		return unprocessable(faults...)
+	case errors.Is(err, sms.ErrKeyConflict):
+		return huma.NewError(http.StatusConflict, "the key belongs to another job", at("body.key", err.Error(), nil))
+	case errors.Is(err, sms.ErrNotFound), errors.Is(err, storage.ErrNotFound):
+		return cti.ErrNotFound
+	}
+	return fmt.Errorf("texts: %w", err)
+}
+
+// job is a job that who asks may see: an agent's are those he made.
+func (a *API) job(ctx context.Context, id string) (sms.Job, error) {
+	if only := onlyOf(ctx); only != "" {
+		signer, err := a.deps.Texts.Signer(ctx, id)
+		if err != nil || signer != only {
+			return sms.Job{}, errors.Join(cti.ErrNotFound, err)
+		}
+	}
+	job, err := a.deps.Texts.Job(ctx, id)
+	if err != nil {
+		return sms.Job{}, textProblem(err)
+	}
+	return job, nil
+}
+
+func (a *API) getJob(ctx context.Context, in *byID) (*one[sms.Job], error) {
+	job, err := a.job(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &one[sms.Job]{Body: job}, nil
+}
+
+func (a *API) cancelJob(ctx context.Context, in *byID) (*one[sms.Job], error) {
+	if _, err := a.job(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	job, err := a.deps.Texter.Cancel(ctx, in.ID)
+	if err != nil {
+		return nil, textProblem(err)
+	}
+	return &one[sms.Job]{Body: job}, nil
+}
+
+type byRef struct {
+	Ref string `query:"ref" required:"true" minLength:"1" maxLength:"128"`
+}
+
+// cancelRef cancels what is not yet submitted of every job with a reference.
+func (a *API) cancelRef(ctx context.Context, in *byRef) (*rows[sms.Job], error) {
+	if callerOf(ctx).own() {
+		return nil, forbidden("an agent cancels by the job's id")
+	}
+	jobs, err := a.deps.Texter.CancelRef(ctx, in.Ref)
+	if err != nil {
+		return nil, textProblem(err)
+	}
+	return pageOf(jobs, ""), nil
+}
+
+type messagesIn struct {
+	To     string    `query:"to" maxLength:"64" doc:"in any form"`
+	Status string    `query:"status" enum:"scheduled,queued,submitting,submitted,delivered,failed,expired,unknown,canceled"`
+	Ref    string    `query:"ref" maxLength:"128"`
+	Since  time.Time `query:"since" doc:"inclusive"`
+	paged
+}
+
+func (a *API) listMessages(ctx context.Context, in *messagesIn) (*rows[sms.Message], error) {
+	messages, next, err := a.deps.Texts.Messages(ctx, storage.MessageFilter{
+		To: in.To, Status: sms.Status(in.Status), Ref: in.Ref, Since: stamp.At(in.Since),
+		Limit: in.limit(), Cursor: in.Cursor, Signer: onlyOf(ctx),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list messages: %w", err)
+	}
+	return pageOf(messages, next), nil
+}
+
+// onlyOf is whose texts an agent sees: his own; empty is everybody's.
+func onlyOf(ctx context.Context) string {
+	if who := callerOf(ctx); who.own() {
+		return signerOf(who)
+	}
+	return ""
+}
+
+type inboxIn struct {
+	Since   time.Time `query:"since" doc:"inclusive"`
+	Matched string    `query:"matched" enum:"true,false" doc:"whether it answers a job"`
+	paged
+}
+
+func (a *API) listInbox(ctx context.Context, in *inboxIn) (*rows[sms.Incoming], error) {
+	f := storage.InboxFilter{Since: stamp.At(in.Since), Limit: in.limit(), Cursor: in.Cursor, Signer: onlyOf(ctx)}
+	if in.Matched != "" {
+		matched := in.Matched == "true"
+		f.Matched = &matched
+	}
+	texts, next, err := a.deps.Texts.Inbox(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("list inbox: %w", err)
+	}
+	return pageOf(texts, next), nil
+}
+
+// ownerOf is the user whose job an event about a text belongs to; empty where
+// it was a program's, or where the event is about something else.
+func (a *API) ownerOf(ctx context.Context, e *cti.Event) string {
+	if e.Type != cti.EventSMSStatus && e.Type != cti.EventSMSReceived {
+		return ""
+	}
+	id, _ := e.UserData["job"].(string)
+	if id == "" {
+		return ""
+	}
+	signer, err := a.deps.Texts.Signer(ctx, id)
+	if err != nil {
+		return "" // then only those see it who see all
+	}
+	owner, ok := strings.CutPrefix(signer, userSigner)
+	if !ok {
+		return ""
+	}
+	return owner
+}
+
+func (a *API) listDead(ctx context.Context, in *paged) (*rows[DeadLetter], error) {
+	letters, next, err := a.deps.Dead.Dead(ctx, in.page())
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return pageOf(letters, next), nil
+}
+
+type replayed struct {
+	Body struct {
+		ID string `json:"id"`
+	}
+}
+
+func (a *API) replay(ctx context.Context, in *byID) (*replayed, error) {
+	ok, err := a.deps.Dead.Replay(ctx, in.ID)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	if !ok {
+		return nil, cti.ErrNotFound
+	}
+	out := &replayed{}
+	out.Body.ID = in.ID
+	return out, nil
+}
