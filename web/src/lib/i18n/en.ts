@@ -54,7 +54,6 @@ export const en = {
   'action.notReady': 'Not ready',
   'action.workingAfterCall': 'Wrap-up',
   'pending.mark': 'after the call',
-  'pending.line': 'After this call: {state}',
   'reason.login': 'just logged in',
   'reason.noAnswer': 'calls not answered',
   'reason.away': 'no connection',

@@ -54,7 +54,6 @@ export const zhCN: Words = {
   'action.notReady': '示忙',
   'action.workingAfterCall': '话后整理',
   'pending.mark': '通话后',
-  'pending.line': '通话后：{state}',
   'reason.login': '刚登录',
   'reason.noAnswer': '多次未接',
   'reason.away': '页面未连接',
