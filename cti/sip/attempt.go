@@ -1,0 +1,339 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"callbox/cti"
+	"callbox/internal/guard"
+
+	wire "github.com/emiago/sipgo/sip"
+	"github.com/google/uuid"
+)
+
+var errSilent = errors.New("no answer in time")
+
+// attempt is one INVITE to one place (RFC 3261 §13.2). Its goroutine drains the
+// transaction's responses all the time, as many 18x as there may be.
+type attempt struct {
+	leg     *outLeg
+	target  target
+	callID  wire.CallIDHeader
+	from    wire.FromHeader
+	cti     string // the call's id
+	stopped chan struct{}
+	once    sync.Once
+
+	seq   uint32
+	auth  wire.Header // credentials, once we were asked
+	req   *wire.Request
+	tx    *wire.ClientTx
+	heard bool // a provisional response came
+	early []byte
+	ended bool // CANCEL was sent
+
+	mu   sync.Mutex // guards what follows
+	tag  string     // of the 2xx that was taken
+	acks map[string]*wire.Request
+}
+
+func newAttempt(l *outLeg, t target, as cti.Number, callID string) *attempt {
+	number := as.Raw
+	if number == "" {
+		number = as.E164
+	}
+	if number == "" && l.trunk != nil {
+		number = l.trunk.CallerID
+	}
+	if number == "" {
+		number = "anonymous"
+	}
+	host := hostText(l.s.advertised(t.ep, t.to.Addr()))
+	return &attempt{
+		leg: l, target: t, cti: callID, stopped: make(chan struct{}),
+		callID: wire.CallIDHeader(uuid.NewString()),
+		from: wire.FromHeader{
+			DisplayName: quotable(as.Name),
+			Address:     wire.Uri{Scheme: "sip", User: userPart(shown(number)), Host: host},
+			Params:      wire.HeaderParams{{K: "tag", V: wire.GenerateTagN(20)}},
+		},
+		acks: map[string]*wire.Request{},
+	}
+}
+
+// cancel asks for the end of the attempt; it does not wait.
+func (a *attempt) cancel() { a.once.Do(func() { close(a.stopped) }) }
+
+// run tries the target and, where it stays silent, the trunk's next addresses.
+func (a *attempt) run() {
+	err := a.try()
+	for err != nil && a.goOn(err) {
+		next := a.target.next[0]
+		a.target.to, a.target.next = next, a.target.next[1:]
+		a.target.uri.Host, a.target.uri.Port = hostText(next.Addr()), int(next.Port())
+		err = a.try()
+	}
+	if err != nil {
+		a.leg.log.Info("not answered", "to", a.target.to, "err", err)
+		a.leg.lost(err)
+	}
+}
+
+// goOn says whether another address may help.
+func (a *attempt) goOn(err error) bool {
+	return !a.isStopped() && errors.Is(err, errSilent) && len(a.target.next) > 0
+}
+
+func (a *attempt) isStopped() bool {
+	select {
+	case <-a.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// try sends one INVITE, and a second one if the trunk asks for credentials.
+func (a *attempt) try() error {
+	for {
+		if a.isStopped() {
+			return cti.ErrCanceled
+		}
+		res, err := a.invite()
+		if err != nil || res == nil {
+			return err
+		}
+		if res.StatusCode >= 600 {
+			a.leg.cancelOthers(a) // nobody is to be rung any more (RFC 3261 §21.6)
+		}
+		if !challenges(res) || a.auth != nil {
+			return failure(res.StatusCode)
+		}
+		name, value, err := a.leg.s.credentials(a.req, res, a.leg.trunk)
+		if err != nil {
+			return fmt.Errorf("%w: %w", cti.ErrRejected, err)
+		}
+		a.auth = wire.NewHeader(name, value)
+	}
+}
+
+// invite runs one INVITE transaction. A nil response without error means that
+// the call was answered and is somebody else's now.
+func (a *attempt) invite() (*wire.Response, error) {
+	a.build()
+	s := a.leg.s
+	if err := s.address(context.Background(), a.req, a.target.ep, a.target.to); err != nil {
+		return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
+	}
+	tx, err := s.txl.Request(context.Background(), a.req)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
+	}
+	a.tx, a.heard, a.ended = tx, false, false
+	tx.OnRetransmission(func(res *wire.Response) {
+		if err := guard.Call(func() { a.again(res) }); err != nil {
+			s.log.Error("repeated answer not served", "err", err)
+		}
+	})
+	return a.listen()
+}
+
+func (a *attempt) build() {
+	a.seq++
+	req := wire.NewRequest(wire.INVITE, a.target.uri)
+	from, callID := a.from, a.callID
+	to := wire.Uri{Scheme: "sip", User: a.target.uri.User, Host: a.target.uri.Host}
+	req.AppendHeader(&from)
+	req.AppendHeader(&wire.ToHeader{Address: to})
+	req.AppendHeader(&callID)
+	req.AppendHeader(&wire.CSeqHeader{SeqNo: a.seq, MethodName: wire.INVITE})
+	req.AppendHeader(a.leg.s.contact(a.target.ep, a.target.to.Addr()))
+	req.AppendHeader(allow())
+	if plain(a.cti) && a.cti != "" {
+		req.AppendHeader(wire.NewHeader("X-Callbox-Call", a.cti))
+	}
+	if a.auth != nil {
+		req.AppendHeader(a.auth)
+	}
+	setSDP(req, a.leg.sdp.offer(a.leg.laws))
+	a.req = req
+}
+
+// listen waits for the final response, and for the wish to cancel.
+func (a *attempt) listen() (*wire.Response, error) {
+	stopped := a.stopped
+	silence := time.After(a.leg.s.timers.failover)
+	var limit <-chan time.Time
+	for {
+		select {
+		case res := <-a.tx.Responses():
+			if final, err, done := a.response(res); done {
+				return final, err
+			}
+		case <-a.tx.Done():
+			return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errSilent)
+		case <-stopped:
+			stopped, limit = nil, time.After(a.leg.s.timers.giveUp())
+			a.sendCancel()
+		case <-silence:
+			if !a.heard && len(a.target.next) > 0 {
+				a.tx.Terminate()
+				return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errSilent)
+			}
+		case <-limit:
+			a.tx.Terminate()
+			return nil, fmt.Errorf("%w: nothing came after CANCEL", cti.ErrNoAnswer)
+		}
+	}
+}
+
+// response takes one response; done ends the listening.
+func (a *attempt) response(res *wire.Response) (final *wire.Response, err error, done bool) {
+	switch {
+	case res.IsProvisional():
+		a.provisional(res)
+		return nil, nil, false
+	case res.IsSuccess():
+		return nil, a.success(res), true
+	}
+	return res, nil, true
+}
+
+func (a *attempt) provisional(res *wire.Response) {
+	a.heard = true
+	if res.StatusCode > 100 {
+		a.leg.alert()
+		if body := bodySDP(res); len(body) > 0 {
+			a.early = body
+		}
+	}
+	if a.isStopped() {
+		a.sendCancel()
+	}
+}
+
+// sendCancel sends CANCEL, not before a provisional response
+// (RFC 3261 §9.1); the first one that comes triggers it then.
+func (a *attempt) sendCancel() {
+	if !a.heard || a.ended {
+		return
+	}
+	a.ended = true
+	req := wire.NewRequest(wire.CANCEL, a.req.Recipient)
+	via, from, to, callID := *a.req.Via(), *a.req.From(), *a.req.To(), *a.req.CallID()
+	hops := wire.MaxForwardsHeader(70)
+	req.AppendHeader(&via)
+	req.AppendHeader(&hops)
+	req.AppendHeader(&from)
+	req.AppendHeader(&to)
+	req.AppendHeader(&callID)
+	req.AppendHeader(&wire.CSeqHeader{SeqNo: a.seq, MethodName: wire.CANCEL})
+	req.SetBody(nil)
+	req.SetTransport(a.req.Transport())
+	req.SetDestination(a.req.Destination())
+	req.Laddr = a.req.Laddr
+	s := a.leg.s
+	s.work.Go("CANCEL", func() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.timers.giveUp())
+		defer cancel()
+		if _, err := s.transact(ctx, req); err != nil {
+			a.leg.log.Info("CANCEL without an answer", "err", err)
+		}
+	})
+}
+
+// success takes a 2xx: ACK in any case, then talk, or BYE if nobody wants this
+// answer any more (the 2xx that crossed our CANCEL, the slower phone).
+func (a *attempt) success(res *wire.Response) error {
+	a.mu.Lock()
+	a.tag = tagOf(res.To())
+	a.mu.Unlock()
+	d := a.acknowledge(res)
+	if d == nil {
+		return fmt.Errorf("%w: the answer could not be acknowledged", cti.ErrUnreachable)
+	}
+	body := bodySDP(res)
+	if len(body) == 0 {
+		body = a.early
+	}
+	sound, err := read(body, a.leg.laws)
+	if err == nil && a.leg.won(a, d, sound) {
+		return nil
+	}
+	d.finish(a.leg.s.now())
+	a.leg.s.bye(d, a.leg.trunk)
+	if err != nil {
+		return fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
+	}
+	return cti.ErrCanceled
+}
+
+// acknowledge sends the ACK of a 2xx, which is no transaction, and keeps it
+// for repetitions.
+func (a *attempt) acknowledge(res *wire.Response) *dialog {
+	s := a.leg.s
+	d := asClient(a.req, res, a.target.ep, a.target.to)
+	d.symmetric = a.target.phone || a.target.ep.transport == "TCP"
+	ack := d.request(wire.ACK)
+	if a.auth != nil {
+		ack.AppendHeader(a.auth)
+	}
+	if err := s.address(context.Background(), ack, d.ep, d.hop()); err != nil {
+		a.leg.log.Error("ACK not sent", "err", err)
+		return nil
+	}
+	a.mu.Lock()
+	a.acks[d.remoteTag] = ack
+	a.mu.Unlock()
+	a.write(ack)
+	return d
+}
+
+func (a *attempt) write(ack *wire.Request) {
+	if err := a.leg.s.ua.TransportLayer().WriteMsg(ack); err != nil {
+		a.leg.log.Warn("ACK not sent", "err", err)
+	}
+}
+
+// again serves a 2xx after the first: a repetition gets its ACK again, another
+// branch of a fork (another tag) gets ACK and BYE.
+func (a *attempt) again(res *wire.Response) {
+	tag := tagOf(res.To())
+	a.mu.Lock()
+	ack, known := a.acks[tag]
+	foreign := tag != a.tag
+	a.mu.Unlock()
+	if known {
+		a.write(ack)
+		return
+	}
+	if !foreign {
+		return
+	}
+	if d := a.acknowledge(res); d != nil {
+		s := a.leg.s
+		d.finish(s.now())
+		s.work.Go("BYE to a fork", func() { s.bye(d, a.leg.trunk) })
+	}
+}
+
+// failures say what a final response means for the leg.
+var failures = map[int]error{
+	486: cti.ErrBusy, 600: cti.ErrBusy,
+	603: cti.ErrRejected, 403: cti.ErrRejected, 401: cti.ErrRejected, 407: cti.ErrRejected, 488: cti.ErrRejected, 606: cti.ErrRejected,
+	408: cti.ErrNoAnswer, 480: cti.ErrNoAnswer, 487: cti.ErrNoAnswer,
+	404: cti.ErrNotFound, 410: cti.ErrNotFound, 484: cti.ErrNotFound, 604: cti.ErrNotFound, 485: cti.ErrNotFound,
+}
+
+func failure(code int) error {
+	if err, ok := failures[code]; ok {
+		return fmt.Errorf("%w (%d)", err, code)
+	}
+	if code == 503 {
+		return fmt.Errorf("%w: %w (503)", cti.ErrUnreachable, errSilent)
+	}
+	return fmt.Errorf("%w (%d)", cti.ErrUnreachable, code)
+}

@@ -1,0 +1,224 @@
+package sip
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"callbox/cti/media"
+)
+
+// Config is the section sip of callbox.yaml.
+type Config struct {
+	Listen      []string `yaml:"listen"`       // udp://HOST:PORT, tcp://HOST:PORT; port 0 is allowed
+	ExternalIP  string   `yaml:"external_ip"`  // what peers with public addresses are told, behind NAT
+	RTPPorts    string   `yaml:"rtp_ports"`    // FIRST-LAST; 20000-29999 when empty
+	MaxContacts int      `yaml:"max_contacts"` // phones an extension may register; 2 when 0
+	Trunks      []Trunk  `yaml:"trunks"`
+
+	timers timers
+}
+
+// Trunk is one carrier.
+type Trunk struct {
+	Name     string   `yaml:"name"`
+	Address  string   `yaml:"address"` // where outbound calls go: HOST or HOST:PORT
+	From     []string `yaml:"from"`    // networks whose INVITEs belong to this trunk
+	Register bool     `yaml:"register"`
+	Username string   `yaml:"username"` // answers a challenge of this trunk
+	Password string   `yaml:"password"`
+	Realm    string   `yaml:"realm"`     // the only realm that is answered; empty: any that is no other trunk's
+	Expires  string   `yaml:"expires"`   // of a registration
+	MaxCalls int      `yaml:"max_calls"` // both directions; 0: no limit
+	Codecs   []string `yaml:"codecs"`    // PCMA, PCMU, G722; in the order they are offered
+	CallerID string   `yaml:"caller_id"` // shown when a call brings no number of its own
+}
+
+const (
+	defaultPorts    = "20000-29999"
+	defaultContacts = 2
+)
+
+var (
+	errNotYet = errors.New("not yet supported")
+	trunkName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+)
+
+// Validate gives every fault of the section, each beginning with its key, as
+// one joined error.
+func (c Config) Validate() error {
+	var faults faultList
+	for i, l := range c.Listen {
+		_, err := parseListen(l)
+		faults.add(err, "listen[%d]", i)
+	}
+	faults.add(checkExternal(c.ExternalIP), "external_ip")
+	_, _, err := c.PortRange()
+	faults.add(err, "rtp_ports")
+	if c.MaxContacts < 0 {
+		faults.add(fmt.Errorf("%d is less than 0", c.MaxContacts), "max_contacts")
+	}
+	seen := map[string]bool{}
+	for i, t := range c.Trunks {
+		t.validate(&faults, fmt.Sprintf("trunks[%d]", i))
+		if seen[t.Name] {
+			faults.add(fmt.Errorf("%q is there twice", t.Name), "trunks[%d].name", i)
+		}
+		seen[t.Name] = true
+	}
+	return errors.Join(faults...)
+}
+
+type faultList []error
+
+func (f *faultList) add(err error, key string, args ...any) {
+	if err != nil {
+		*f = append(*f, fmt.Errorf("%s: %w", fmt.Sprintf(key, args...), err))
+	}
+}
+
+func (t Trunk) validate(faults *faultList, at string) {
+	if !trunkName.MatchString(t.Name) {
+		faults.add(fmt.Errorf("%q is no name (letters, digits, _ . -)", t.Name), "%s.name", at)
+	}
+	if t.Address != "" {
+		_, _, err := splitAddress(t.Address)
+		faults.add(err, "%s.address", at)
+	}
+	for i, n := range t.From {
+		_, err := parseNetwork(n)
+		faults.add(err, "%s.from[%d]", at, i)
+	}
+	if t.Address == "" && len(t.From) == 0 {
+		faults.add(errors.New("a trunk needs an address, or from, or both"), "%s", at)
+	}
+	t.validateTerms(faults, at)
+}
+
+func (t Trunk) validateTerms(faults *faultList, at string) {
+	if t.Register {
+		faults.add(fmt.Errorf("true is %w", errNotYet), "%s.register", at)
+	}
+	if t.Expires != "" {
+		faults.add(fmt.Errorf("registering at a trunk is %w", errNotYet), "%s.expires", at)
+	}
+	if t.MaxCalls < 0 {
+		faults.add(fmt.Errorf("%d is less than 0", t.MaxCalls), "%s.max_calls", at)
+	}
+	_, err := t.laws()
+	faults.add(err, "%s.codecs", at)
+	if t.CallerID != "" && !dialable.MatchString(t.CallerID) {
+		faults.add(fmt.Errorf("%q is no number", t.CallerID), "%s.caller_id", at)
+	}
+	for _, s := range []string{t.Username, t.Password, t.Realm} {
+		if !plain(s) {
+			faults.add(errors.New("username, password and realm may not hold control characters"), "%s", at)
+		}
+	}
+}
+
+// laws are the codecs of the trunk that are served, in order.
+func (t Trunk) laws() ([]media.Law, error) {
+	if len(t.Codecs) == 0 {
+		return []media.Law{media.PCMA, media.PCMU}, nil
+	}
+	var laws []media.Law
+	for _, name := range t.Codecs {
+		switch strings.ToUpper(name) {
+		case "PCMA":
+			laws = append(laws, media.PCMA)
+		case "PCMU":
+			laws = append(laws, media.PCMU)
+		case "G722":
+		default:
+			return nil, fmt.Errorf("%q is none of PCMA, PCMU, G722", name)
+		}
+	}
+	if len(laws) == 0 {
+		return nil, fmt.Errorf("G722 alone is %w", errNotYet)
+	}
+	return slices.Compact(laws), nil
+}
+
+// PortRange is the first and the last UDP port for RTP.
+func (c Config) PortRange() (first, last uint16, err error) {
+	text := c.RTPPorts
+	if text == "" {
+		text = defaultPorts
+	}
+	a, b, ok := strings.Cut(text, "-")
+	lo, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
+	hi, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
+	if !ok || err1 != nil || err2 != nil || lo < 1 || lo >= hi {
+		return 0, 0, fmt.Errorf("%q is no range of ports (20000-29999)", text)
+	}
+	return uint16(lo), uint16(hi), nil
+}
+
+// listen is one address to listen on.
+type listen struct {
+	transport string // udp or tcp
+	addr      netip.AddrPort
+}
+
+func parseListen(text string) (listen, error) {
+	transport, host, ok := strings.Cut(text, "://")
+	switch {
+	case !ok:
+		return listen{}, fmt.Errorf("%q is not like udp://127.0.0.1:5060", text)
+	case transport == "tls", transport == "ws", transport == "wss":
+		return listen{}, fmt.Errorf("%s:// is %w", transport, errNotYet)
+	case transport != "udp" && transport != "tcp":
+		return listen{}, fmt.Errorf("%q: neither udp:// nor tcp://", text)
+	}
+	addr, err := netip.ParseAddrPort(host)
+	if err != nil {
+		return listen{}, fmt.Errorf("%q: the address must be IP:PORT: %w", text, err)
+	}
+	return listen{transport: transport, addr: addr}, nil
+}
+
+func checkExternal(ip string) error {
+	if ip == "" {
+		return nil
+	}
+	if _, err := netip.ParseAddr(ip); err != nil {
+		return fmt.Errorf("%q is no IP address", ip)
+	}
+	return nil
+}
+
+// parseNetwork reads a CIDR network or a single address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is no network (like 192.0.2.0/24)", text)
+	}
+	return p.Masked(), nil
+}
+
+// splitAddress reads HOST or HOST:PORT; port 0 means that none was given.
+func splitAddress(text string) (host string, port uint16, err error) {
+	if strings.Contains(text, "://") {
+		return "", 0, fmt.Errorf("%q: another transport than UDP is %w", text, errNotYet)
+	}
+	host, rest, err := net.SplitHostPort(text)
+	if err != nil {
+		host, rest = strings.Trim(text, "[]"), "0"
+	}
+	n, err := strconv.ParseUint(rest, 10, 16)
+	if err != nil || !hostName.MatchString(host) {
+		return "", 0, fmt.Errorf("%q is not like HOST or HOST:PORT", text)
+	}
+	return host, uint16(n), nil
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9.:_-]{1,255}$`)

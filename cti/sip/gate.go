@@ -1,0 +1,211 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+	"time"
+
+	"callbox/internal/guard"
+
+	wire "github.com/emiago/sipgo/sip"
+)
+
+// packet is one message as it came from a socket, before the library sees it.
+type packet struct {
+	data      []byte
+	from      netip.AddrPort
+	local     netip.AddrPort
+	transport string // UDP or TCP
+	reply     func(data []byte, to netip.AddrPort)
+}
+
+// admit is the gate: it says whether the library may have p. What needs no
+// transaction is answered here, so that strangers and nonsense leave no trace.
+// Messages of one socket come one after the other, so CANCEL and ACK, which are
+// taken here, can never overtake their INVITE.
+func (s *Server) admit(p packet) (pass bool) {
+	err := guard.Call(func() { pass = s.inspect(p) })
+	if err != nil {
+		s.count.malformed.Add(1)
+		s.log.Error("message refused after a panic", "from", p.from, "err", err)
+		return false
+	}
+	return pass
+}
+
+func (s *Server) inspect(p packet) bool {
+	if len(bytes.Trim(p.data, "\r\n\x00 ")) == 0 {
+		return false // keep-alive
+	}
+	now := time.Now()
+	known := s.known(p.from)
+	if !known && !s.shield.hears(p.from.Addr(), now) {
+		s.count.dropped.Add(1)
+		return false
+	}
+	msg, err := s.parse(p)
+	if err != nil {
+		s.malformed(p, known, now)
+		return false
+	}
+	switch m := msg.(type) {
+	case *wire.Request:
+		return s.request(p, m, known, now)
+	case *wire.Response:
+		return known && m.Via() != nil && m.CSeq() != nil
+	}
+	return false
+}
+
+// known says whether from is a trunk's, a registered phone's, or somebody's
+// whom we asked something.
+func (s *Server) known(from netip.AddrPort) bool {
+	a := from.Addr()
+	return s.trunks.mayCall(a) || s.bindings.hasHost(a) || s.peers.has(a, time.Now())
+}
+
+func (s *Server) parse(p packet) (wire.Message, error) {
+	if len(p.data) > messageLimit {
+		return nil, errTooLong
+	}
+	if strayBreak(p.data) {
+		return nil, errStray
+	}
+	msg, err := s.parser.ParseSIP(p.data)
+	if err != nil {
+		return nil, err
+	}
+	msg.SetTransport(p.transport)
+	msg.SetSource(p.from.String())
+	return msg, nil
+}
+
+// malformed counts what could not be read. A known peer gets a 400 where there
+// is enough to answer to; a stranger gets nothing.
+func (s *Server) malformed(p packet, known bool, now time.Time) {
+	s.count.malformed.Add(1)
+	if !known {
+		s.shield.refused(p.from.Addr(), now)
+		return
+	}
+	if answer := bareBadRequest(p.data); answer != nil {
+		p.reply(answer, p.from)
+	}
+}
+
+// request decides on one well-formed request.
+func (s *Server) request(p packet, req *wire.Request, known bool, now time.Time) bool {
+	if !known && !strangersMay[req.Method] {
+		s.refuse(p, now)
+		return false
+	}
+	if fault := precheck(req); fault != nil {
+		s.count.malformed.Add(1)
+		s.answer(p, req, fault.code, fault.reason, fault.headers...)
+		if !known {
+			s.refuse(p, now)
+		}
+		return false
+	}
+	switch req.Method {
+	case wire.ACK:
+		return s.admitAck(req, known)
+	case wire.CANCEL:
+		s.cancel(p, req)
+		return false
+	case wire.REGISTER:
+		return s.registrar.admit(p, req, now)
+	}
+	if tagOf(req.To()) != "" {
+		return s.admitInDialog(p, req, known, now)
+	}
+	return s.admitOutside(p, req, now)
+}
+
+// strangersMay are the methods that a stranger gets any answer to; a BYE or
+// re-INVITE may come from a host of the trunk's that never called.
+var strangersMay = map[wire.RequestMethod]bool{
+	wire.INVITE: true, wire.REGISTER: true, wire.ACK: true, wire.BYE: true, wire.UPDATE: true, wire.INFO: true,
+}
+
+// refuse counts a stranger's request.
+func (s *Server) refuse(p packet, now time.Time) {
+	s.count.refused.Add(1)
+	if s.trunks.mayCall(p.from.Addr()) {
+		return
+	}
+	if s.shield.refused(p.from.Addr(), now) {
+		s.log.Warn("address banned", "from", p.from.Addr(), "for", banTime)
+	}
+}
+
+// admitAck takes the ACK of a 2xx; that of another answer belongs to the
+// library's transaction.
+func (s *Server) admitAck(req *wire.Request, known bool) bool {
+	if d := s.dialogs.find(req); d != nil && d.acknowledged(req) {
+		return false
+	}
+	return known
+}
+
+func (s *Server) admitInDialog(p packet, req *wire.Request, known bool, now time.Time) bool {
+	if s.dialogs.find(req) != nil {
+		return true
+	}
+	if known {
+		s.answer(p, req, 481, "Call/Transaction Does Not Exist")
+	} else {
+		s.refuse(p, now)
+	}
+	return false
+}
+
+// admitOutside decides on a request outside of any dialog.
+func (s *Server) admitOutside(p packet, req *wire.Request, now time.Time) bool {
+	switch req.Method {
+	case wire.INVITE:
+		return s.admitInvite(p, req, now)
+	case wire.OPTIONS:
+		s.answer(p, req, 200, "OK", abilities()...)
+	default:
+		s.answer(p, req, 481, "Call/Transaction Does Not Exist")
+	}
+	return false
+}
+
+// admitInvite lets an INVITE in and remembers it, so that a CANCEL finds it
+// whatever the library's goroutines do. Strangers are refused here, with
+// nothing made for them.
+func (s *Server) admitInvite(p packet, req *wire.Request, now time.Time) bool {
+	who := s.whoCalls(p.from, req)
+	switch who.kind {
+	case stranger:
+		s.refuse(p, now)
+		s.answer(p, req, 403, "Forbidden")
+		return false
+	case phone:
+		s.answer(p, req, 501, "Calls from phones are not yet supported")
+		return false
+	}
+	switch in, state := s.invites.arrived(p, req, who.trunk, now); state {
+	case inviteCanceled:
+		s.reply(p, req, 487, "Request Terminated", in.tag)
+		return false
+	case inviteMerged:
+		s.answer(p, req, 482, "Loop Detected")
+		return false
+	}
+	return true
+}
+
+// cancel ends an INVITE that still rings (RFC 3261 §9.2). One that we have not
+// seen is remembered, in case the network turned the two around.
+func (s *Server) cancel(p packet, req *wire.Request) {
+	in := s.invites.canceled(req, time.Now())
+	if in == nil {
+		s.answer(p, req, 481, "Call/Transaction Does Not Exist")
+		return
+	}
+	s.reply(p, req, 200, "OK", in.tag)
+	in.stop()
+}

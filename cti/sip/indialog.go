@@ -1,0 +1,196 @@
+package sip
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"callbox/cti"
+
+	wire "github.com/emiago/sipgo/sip"
+)
+
+// ackPatience is how long a request within the dialog waits for the ACK that
+// may still be on its way.
+const ackPatience = 200 * time.Millisecond
+
+// inDialogHandlers serve requests of the peer within a dialog, one at a time.
+var inDialogHandlers = map[wire.RequestMethod]func(*Server, *dialog, *wire.Request, *wire.ServerTx){
+	wire.BYE:     (*Server).onBye,
+	wire.INVITE:  (*Server).onReinvite,
+	wire.UPDATE:  (*Server).onUpdate,
+	wire.INFO:    (*Server).onInfo,
+	wire.OPTIONS: (*Server).onOptions,
+}
+
+// onInDialog puts the peer's requests in order and hands them on.
+func (s *Server) onInDialog(req *wire.Request, tx *wire.ServerTx) {
+	d := s.dialogs.find(req)
+	handler := inDialogHandlers[req.Method]
+	if d == nil || d.isOver() || handler == nil {
+		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", ""))
+		return
+	}
+	if req.Method == wire.INVITE && !d.beginInvite() {
+		s.respond(tx, response(req, 491, "Request Pending", ""))
+		return
+	}
+	d.serial.Lock()
+	defer d.serial.Unlock()
+	if req.Method == wire.INVITE {
+		defer d.endInvite()
+	}
+	from, err := netip.ParseAddrPort(req.Source())
+	if err != nil || !d.accept(req, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())) {
+		s.respond(tx, response(req, 500, "Out Of Order", ""))
+		return
+	}
+	handler(s, d, req, tx)
+}
+
+// beginInvite lets one offer be open at a time; a second one meets 491
+// (RFC 3261 §14.2).
+func (d *dialog) beginInvite() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inviting {
+		return false
+	}
+	d.inviting = true
+	return true
+}
+
+func (d *dialog) endInvite() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inviting = false
+}
+
+func (s *Server) onBye(d *dialog, req *wire.Request, tx *wire.ServerTx) {
+	s.respond(tx, response(req, 200, "OK", ""))
+	d.leg.remoteBye(d)
+}
+
+func (s *Server) onOptions(_ *dialog, req *wire.Request, tx *wire.ServerTx) {
+	s.respond(tx, response(req, 200, "OK", "", abilities()...))
+}
+
+// onReinvite answers hold, refresh and change of address. It waits a moment
+// for the ACK of the offer before, which may still be under way.
+func (s *Server) onReinvite(d *dialog, req *wire.Request, tx *wire.ServerTx) {
+	if p := d.busy(); p != nil {
+		select {
+		case <-p.done:
+		case <-time.After(ackPatience):
+			s.respond(tx, response(req, 491, "Request Pending", ""))
+			return
+		}
+	}
+	res := s.renegotiated(d, req)
+	if !res.IsSuccess() {
+		s.respond(tx, res)
+		return
+	}
+	var take func(*wire.Request)
+	if len(bodySDP(req)) == 0 {
+		take = d.leg.takeAnswer
+	}
+	pending := d.await(req.CSeq().SeqNo, take)
+	s.respond(tx, res)
+	s.deps.Dialogs.Open(d.row())
+	s.work.Go("2xx until ACK", func() { s.repeat2xx(d.leg, d, pending, tx, res) })
+}
+
+func (s *Server) onUpdate(d *dialog, req *wire.Request, tx *wire.ServerTx) {
+	if len(req.Body()) == 0 {
+		s.respond(tx, response(req, 200, "OK", "", s.refreshed(d, req)...))
+		return
+	}
+	s.respond(tx, s.renegotiated(d, req))
+}
+
+func (s *Server) refreshed(d *dialog, req *wire.Request) []wire.Header {
+	return append([]wire.Header{allow(), s.contact(d.ep, d.hop().Addr())}, sessionTimer(req)...)
+}
+
+// renegotiated is the answer to an offer within the dialog.
+func (s *Server) renegotiated(d *dialog, req *wire.Request) *wire.Response {
+	body, err := d.leg.renegotiate(bodySDP(req))
+	switch {
+	case errors.Is(err, cti.ErrWrongState):
+		return response(req, 481, "Call/Transaction Does Not Exist", "")
+	case errors.Is(err, errBadSDP):
+		return response(req, 400, "Bad Request: unreadable SDP", "")
+	case err != nil:
+		return response(req, 488, "Not Acceptable Here", "")
+	}
+	res := response(req, 200, "OK", "", s.refreshed(d, req)...)
+	setSDP(res, body)
+	return res
+}
+
+// presser is a media port that takes keys which came by signalling.
+type presser interface{ Press(key rune) }
+
+// onInfo takes keys of application/dtmf-relay and application/dtmf where the
+// engine's port can have them.
+func (s *Server) onInfo(d *dialog, req *wire.Request, tx *wire.ServerTx) {
+	key, ok := infoKey(contentType(req), string(req.Body()))
+	port, can := d.leg.rtp.(presser)
+	switch {
+	case len(req.Body()) == 0:
+	case !ok || !can:
+		s.respond(tx, response(req, 415, "Unsupported Media Type", ""))
+		return
+	default:
+		port.Press(key)
+	}
+	s.respond(tx, response(req, 200, "OK", ""))
+}
+
+func infoKey(kind, body string) (rune, bool) {
+	value := strings.TrimSpace(body)
+	if kind == "application/dtmf-relay" {
+		value = ""
+		for line := range strings.Lines(body) {
+			name, v, _ := strings.Cut(line, "=")
+			if strings.EqualFold(strings.TrimSpace(name), "signal") {
+				value = strings.TrimSpace(v)
+			}
+		}
+	} else if kind != "application/dtmf" {
+		return 0, false
+	}
+	if len(value) != 1 || !strings.Contains("0123456789*#ABCD", strings.ToUpper(value)) {
+		return 0, false
+	}
+	return rune(strings.ToUpper(value)[0]), true
+}
+
+// repeat2xx sends our 2xx again, at intervals doubling from T1 to T2, until its
+// ACK comes. Without one after 64 T1 the leg is ended with BYE
+// (RFC 3261 §13.3.1.4); the library does neither.
+func (s *Server) repeat2xx(l *leg, d *dialog, p *pendingAck, tx *wire.ServerTx, res *wire.Response) {
+	wait := s.timers.t1
+	limit := time.After(s.timers.giveUp())
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-s.closing:
+			d.giveUpAck()
+			return
+		case <-limit:
+			s.count.unacked.Add(1)
+			d.giveUpAck()
+			if _, first := l.end(cti.ErrLineLost); first {
+				l.farewell()
+			}
+			return
+		case <-time.After(wait):
+			s.respond(tx, res)
+			wait = min(2*wait, s.timers.t2)
+		}
+	}
+}

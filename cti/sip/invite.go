@@ -1,0 +1,349 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"callbox/cti"
+	"callbox/cti/media"
+
+	wire "github.com/emiago/sipgo/sip"
+)
+
+// caller is who sent an INVITE.
+type caller struct {
+	kind  callerKind
+	trunk *trunk
+}
+
+type callerKind int
+
+const (
+	stranger callerKind = iota
+	phone
+	carrier
+)
+
+// whoCalls decides by the source alone, before anything is made: a live
+// binding's address or an Authorization header is a phone, then the trunks'
+// from decides, everybody else is a stranger.
+func (s *Server) whoCalls(from netip.AddrPort, req *wire.Request) caller {
+	if s.bindings.at(from) != "" || req.GetHeader("authorization") != nil {
+		return caller{kind: phone}
+	}
+	if t := s.trunks.caller(from); t != nil {
+		return caller{kind: carrier, trunk: t}
+	}
+	return caller{kind: stranger}
+}
+
+// onInvite is the goroutine of an incoming call: it lives as long as the call.
+func (s *Server) onInvite(req *wire.Request, tx *wire.ServerTx) {
+	in := s.invites.take(req)
+	if in == nil {
+		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", s.stableTag(req)))
+		return
+	}
+	defer func() { in.release(s.now()) }()
+	leg, fault := s.seize(req, tx, in)
+	if fault != nil {
+		s.respond(tx, response(req, fault.code, fault.reason, in.tag, fault.headers...))
+		return
+	}
+	defer in.trunk.leave()
+	defer leg.Hangup(cti.CauseError) // only a panic leaves it open until here
+	s.count.calls.Add(1)
+	s.ringBack(leg, in)
+	err := s.deps.Calls.Accept(s.running, leg)
+	if err != nil {
+		leg.log.Warn("call ended with an error", "err", err)
+	}
+	leg.Hangup(causeOf(err))
+}
+
+// ringBack lets the caller hear ringing until the box answers, unless the
+// CANCEL was quicker.
+func (s *Server) ringBack(l *inLeg, in *incoming) {
+	s.respond(l.tx, response(l.req, 180, "Ringing", in.tag, s.contact(l.ep, in.from.Addr())))
+	if !in.onCancel(l.canceled) {
+		l.canceled()
+	}
+}
+
+// seize makes the leg of an INVITE, or says how to refuse it.
+func (s *Server) seize(req *wire.Request, tx *wire.ServerTx, in *incoming) (*inLeg, *fault) {
+	s.respond(tx, response(req, 100, "Trying", ""))
+	if s.draining.Load() {
+		return nil, congested("Shutting Down")
+	}
+	ep := s.endpointAt(req.Transport(), tx.Connection().LocalAddr())
+	if ep == nil {
+		return nil, congested("No Listener")
+	}
+	offer, f := readOffer(req, in.trunk.codecs)
+	if f != nil {
+		return nil, f
+	}
+	if !in.trunk.enter() {
+		return nil, congested("Too Many Calls")
+	}
+	leg, err := s.newInLeg(req, tx, in, ep, offer)
+	if err != nil {
+		in.trunk.leave()
+		s.log.Error("call refused", "err", err)
+		return nil, congested("No Port For Sound")
+	}
+	return leg, nil
+}
+
+func congested(why string) *fault {
+	return &fault{code: 503, reason: why, headers: []wire.Header{wire.NewHeader("Retry-After", "5")}}
+}
+
+// readOffer reads the offer of an INVITE, nil for one without (a late offer).
+func readOffer(req *wire.Request, laws []media.Law) (*described, *fault) {
+	body := bodySDP(req)
+	if len(body) == 0 {
+		return nil, nil
+	}
+	d, err := read(body, laws)
+	switch {
+	case err == nil:
+		return &d, nil
+	case errors.Is(err, errBadSDP):
+		return nil, bad("unreadable SDP")
+	}
+	return nil, &fault{code: 488, reason: "Not Acceptable Here: " + err.Error()}
+}
+
+func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep *endpoint, offer *described) (*inLeg, error) {
+	rtp, err := s.deps.Engine.Open(ep.addr.Addr())
+	if err != nil {
+		return nil, err
+	}
+	origin := s.originOf(req, in.trunk)
+	device := cti.Device("trunk:" + in.trunk.Name + "/" + origin.From.Raw)
+	base, err := s.newLeg(device, origin, rtp)
+	if err != nil {
+		return nil, err
+	}
+	base.trunk, base.laws = in.trunk, in.trunk.codecs
+	base.sdp.addr = netip.AddrPortFrom(s.advertised(ep, in.from.Addr()), rtp.LocalAddr().Port())
+	base.alert()
+	l := &inLeg{leg: base, req: req, tx: tx, in: in, ep: ep, offer: offer}
+	s.legs.add(base, l.Hangup)
+	return l, nil
+}
+
+// originOf is who calls whom, as far as the trunk can be believed: its
+// P-Asserted-Identity (RFC 3325) before From, nobody where privacy is asked for.
+func (s *Server) originOf(req *wire.Request, t *trunk) cti.Origin {
+	from := cti.Number{Raw: userOf(&req.From().Address), Name: shown(unquote(req.From().DisplayName))}
+	if id, ok := asserted(req); ok {
+		from = id
+	}
+	if withheld(req) || strings.EqualFold(from.Raw, "anonymous") {
+		from = cti.Number{Raw: "anonymous"}
+	}
+	did := userOf(&req.Recipient)
+	return cti.Origin{
+		Direction: cti.In, Device: cti.Device("trunk:" + t.Name + "/" + from.Raw),
+		From: from, To: cti.Number{Raw: did}, DID: did, Line: t.Name,
+	}
+}
+
+func asserted(req *wire.Request) (cti.Number, bool) {
+	h := req.GetHeader("p-asserted-identity")
+	if h == nil {
+		return cti.Number{}, false
+	}
+	var uri wire.Uri
+	var params wire.HeaderParams
+	first := firstAddress(h.Value())
+	name, err := wire.ParseAddressValue(first, &uri, &params)
+	if err != nil || userOf(&uri) == "" {
+		return cti.Number{}, false
+	}
+	return cti.Number{Raw: userOf(&uri), Name: shown(unquote(name))}, true
+}
+
+// firstAddress cuts a list of addresses at its first comma outside of quotes
+// and brackets.
+func firstAddress(list string) string {
+	quoted, inside := false, false
+	for i, r := range list {
+		switch {
+		case r == '"':
+			quoted = !quoted
+		case r == '<' && !quoted:
+			inside = true
+		case r == '>' && !quoted:
+			inside = false
+		case r == ',' && !quoted && !inside:
+			return list[:i]
+		}
+	}
+	return list
+}
+
+// withheld says whether the caller asked for privacy (RFC 3323 §4.2).
+func withheld(req *wire.Request) bool {
+	h := req.GetHeader("privacy")
+	if h == nil {
+		return false
+	}
+	for p := range strings.SplitSeq(h.Value(), ";") {
+		switch strings.ToLower(strings.TrimSpace(p)) {
+		case "id", "user", "header":
+			return true
+		}
+	}
+	return false
+}
+
+// inLeg is a call that came in.
+type inLeg struct {
+	*leg
+	req   *wire.Request
+	tx    *wire.ServerTx
+	in    *incoming
+	ep    *endpoint
+	offer *described
+}
+
+// Answer sends 200 with our answer, or our offer where the INVITE had none.
+func (l *inLeg) Answer(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	body, late := l.sdpBody()
+	d := asServer(l.req, l.in.tag, l.ep, l.in.from)
+	d.leg = l.leg
+	if !l.pickUp(d) {
+		return l.refusal()
+	}
+	if !late {
+		if err := l.start(*l.offer); err != nil {
+			l.log.Error("sound does not start", "err", err)
+		}
+	}
+	var take func(*wire.Request)
+	if late {
+		take = l.takeAnswer
+	}
+	res := l.accepted(body)
+	pending := d.await(l.req.CSeq().SeqNo, take)
+	l.s.dialogs.add(d)
+	l.s.deps.Dialogs.Open(d.row())
+	l.s.respond(l.tx, res)
+	l.s.work.Go("2xx until ACK", func() { l.s.repeat2xx(l.leg, d, pending, l.tx, res) })
+	return nil
+}
+
+// refusal is why Answer came too late; nil when the leg already talks.
+func (l *inLeg) refusal() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.state == talking:
+		return nil
+	case l.err != nil:
+		return l.err
+	}
+	return cti.ErrCleared
+}
+
+func (l *inLeg) sdpBody() (body []byte, late bool) {
+	if l.offer == nil {
+		return l.sdp.offer(l.laws), true
+	}
+	return l.sdp.answer(*l.offer), false
+}
+
+func (l *inLeg) accepted(body []byte) *wire.Response {
+	headers := append(abilities(), l.s.contact(l.ep, l.in.from.Addr()))
+	headers = append(headers, sessionTimer(l.req)...)
+	res := response(l.req, 200, "OK", l.in.tag, headers...)
+	setSDP(res, body)
+	return res
+}
+
+func setSDP(m wire.Message, body []byte) {
+	m.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
+	m.SetBody(body)
+}
+
+// sessionTimer lets a peer that wants a session timer refresh it by itself
+// (RFC 4028 §9): we answer its re-INVITEs and UPDATEs.
+func sessionTimer(req *wire.Request) []wire.Header {
+	h := req.GetHeader("session-expires")
+	if h == nil {
+		h = req.GetHeader("x")
+	}
+	if h == nil || !offers(req, "timer") {
+		return nil
+	}
+	interval, _, _ := strings.Cut(h.Value(), ";")
+	seconds, err := strconv.ParseUint(strings.TrimSpace(interval), 10, 31)
+	if err != nil || seconds == 0 || strings.Contains(h.Value(), "refresher=uas") {
+		return nil
+	}
+	return []wire.Header{
+		wire.NewHeader("Session-Expires", strconv.FormatUint(seconds, 10)+";refresher=uac"),
+		wire.NewHeader("Require", "timer"),
+	}
+}
+
+// offers says whether a request names an option in Supported or Require.
+func offers(req *wire.Request, option string) bool {
+	for _, name := range []string{"supported", "k", "require"} {
+		for _, h := range req.GetHeaders(name) {
+			for o := range strings.SplitSeq(h.Value(), ",") {
+				if strings.EqualFold(strings.TrimSpace(o), option) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// canceled ends a ringing leg by the peer's CANCEL. After a 2xx it has no
+// effect: the peer will send ACK and BYE.
+func (l *inLeg) canceled() {
+	if _, first := l.endFrom(cti.ErrRemoteHangup, ringing); first {
+		l.s.respond(l.tx, response(l.req, 487, "Request Terminated", l.in.tag))
+	}
+}
+
+// finals are the responses to an INVITE that is not taken, by cause.
+var finals = map[string]fault{
+	cti.CauseNormal:     {code: 480, reason: "Temporarily Unavailable"},
+	cti.CauseBusy:       {code: 486, reason: "Busy Here"},
+	cti.CauseNoAnswer:   {code: 480, reason: "Temporarily Unavailable"},
+	cti.CauseCanceled:   {code: 487, reason: "Request Terminated"},
+	cti.CauseCongestion: *congested("Service Unavailable"),
+	cti.CauseNotFound:   {code: 404, reason: "Not Found"},
+	cti.CauseTimeout:    {code: 480, reason: "Temporarily Unavailable"},
+	"rejected":          {code: 603, reason: "Decline"},
+}
+
+// Hangup ends the call: a final response while it rings, BYE when it talks.
+func (l *inLeg) Hangup(cause string) {
+	was, first := l.end(nil)
+	if !first {
+		return
+	}
+	if was == talking {
+		l.farewell()
+		return
+	}
+	f, ok := finals[cause]
+	if !ok {
+		f = fault{code: 500, reason: "Server Internal Error"}
+	}
+	l.s.respond(l.tx, response(l.req, f.code, f.reason, l.in.tag, f.headers...))
+}

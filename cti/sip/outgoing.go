@@ -1,0 +1,245 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+	"github.com/icholy/digest"
+)
+
+// endpoint is one of our listening addresses.
+type endpoint struct {
+	transport string // UDP or TCP
+	addr      netip.AddrPort
+	tcp       *tcpListener
+}
+
+var (
+	errUnsafe   = errors.New("a header would hold a line break")
+	errNoAnswer = errors.New("no answer from the network")
+)
+
+// advertised is the address we name to peer: the external one to peers with
+// public addresses.
+func (s *Server) advertised(ep *endpoint, peer netip.Addr) netip.Addr {
+	public := !peer.IsPrivate() && !peer.IsLoopback() && !peer.IsLinkLocalUnicast()
+	if s.external.IsValid() && public {
+		return s.external
+	}
+	return ep.addr.Addr()
+}
+
+// contact is our Contact towards peer.
+func (s *Server) contact(ep *endpoint, peer netip.Addr) *wire.ContactHeader {
+	uri := wire.Uri{Scheme: "sip", User: "callbox", Host: hostText(s.advertised(ep, peer)), Port: int(ep.addr.Port())}
+	if ep.transport == "TCP" {
+		uri.UriParams = wire.HeaderParams{{K: "transport", V: "tcp"}}
+	}
+	return &wire.ContactHeader{Address: uri}
+}
+
+func hostText(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+// endpointFor is the listener that requests to peer leave from: the one the
+// kernel would route them from, else any of that transport.
+func (s *Server) endpointFor(transport string, peer netip.AddrPort) (*endpoint, error) {
+	source := routeSource(peer)
+	var found *endpoint
+	for _, ep := range s.endpoints {
+		if ep.transport != transport || ep.addr.Addr().Is4() != peer.Addr().Is4() {
+			continue
+		}
+		if ep.addr.Addr() == source {
+			return ep, nil
+		}
+		if found == nil || ep.addr.Addr().IsLoopback() == peer.Addr().IsLoopback() {
+			found = ep
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("no %s listener reaches %s", strings.ToLower(transport), peer)
+	}
+	return found, nil
+}
+
+// routeSource asks the kernel for the local address towards peer; no packet is
+// sent.
+func routeSource(peer netip.AddrPort) netip.Addr {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}
+
+func (s *Server) endpointAt(transport string, local net.Addr) *endpoint {
+	for _, ep := range s.endpoints {
+		if ep.transport == transport && ep.addr.String() == local.String() {
+			return ep
+		}
+	}
+	for _, ep := range s.endpoints {
+		if ep.transport == transport {
+			return ep
+		}
+	}
+	return nil
+}
+
+// address puts on a request what sends it: Via, Max-Forwards and the way out.
+// It must leave by the listener's own socket, else the peer would see another
+// source port than it knows.
+func (s *Server) address(ctx context.Context, req *wire.Request, ep *endpoint, to netip.AddrPort) error {
+	via := &wire.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: ep.transport,
+		Host: s.advertised(ep, to.Addr()).String(), Port: int(ep.addr.Port()),
+		Params: wire.HeaderParams{{K: "rport"}, {K: "branch", V: wire.GenerateBranch()}},
+	}
+	hops := wire.MaxForwardsHeader(70)
+	req.PrependHeader(via, &hops)
+	if req.Body() == nil {
+		req.SetBody(nil)
+	}
+	req.SetTransport(ep.transport)
+	req.SetDestination(to.String())
+	if ep.transport == "UDP" {
+		req.Laddr = wire.Addr{IP: net.IP(ep.addr.Addr().AsSlice()), Port: int(ep.addr.Port())}
+	}
+	if !safe(req) {
+		return errUnsafe
+	}
+	s.peers.touch(to.Addr(), time.Now())
+	if ep.transport == "TCP" {
+		return s.connect(ctx, ep, to)
+	}
+	return nil
+}
+
+// connect makes sure that the library has a connection to to. New ones go
+// through our listener, so that what comes back is framed and checked too.
+func (s *Server) connect(ctx context.Context, ep *endpoint, to netip.AddrPort) error {
+	if s.connected(to) {
+		return nil
+	}
+	d := net.Dialer{Timeout: 4 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IP(ep.addr.Addr().AsSlice())}}
+	conn, err := d.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	st := ep.tcp.take(conn)
+	if st == nil {
+		return errors.New("connect: too many connections")
+	}
+	ep.tcp.hand(st)
+	for range 200 {
+		if s.connected(to) {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return errors.New("connect: the connection was not taken up")
+}
+
+func (s *Server) connected(to netip.AddrPort) bool {
+	c, err := s.ua.TransportLayer().GetConnection("tcp", to.String())
+	if err != nil {
+		return false
+	}
+	_, _ = c.TryClose() // gives back the reference only
+	return true
+}
+
+// transact sends a request other than INVITE and ACK and gives its final
+// response.
+func (s *Server) transact(ctx context.Context, req *wire.Request) (*wire.Response, error) {
+	tx, err := s.txl.Request(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("send %s: %w", req.Method, err)
+	}
+	defer tx.Terminate()
+	for {
+		select {
+		case res := <-tx.Responses():
+			if !res.IsProvisional() {
+				return res, nil
+			}
+		case <-tx.Done():
+			return nil, fmt.Errorf("%s: %w", req.Method, errNoAnswer)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s: %w", req.Method, context.Cause(ctx))
+		}
+	}
+}
+
+// inDialog sends a request within d and answers one challenge of the trunk.
+func (s *Server) inDialog(ctx context.Context, d *dialog, method wire.RequestMethod, tr *trunk) error {
+	res, req, err := s.tryInDialog(ctx, d, method, "", "")
+	if err != nil || !challenges(res) {
+		return err
+	}
+	name, value, err := s.credentials(req, res, tr)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.tryInDialog(ctx, d, method, name, value)
+	return err
+}
+
+func (s *Server) tryInDialog(ctx context.Context, d *dialog, method wire.RequestMethod, name, value string) (*wire.Response, *wire.Request, error) {
+	req := d.request(method)
+	if name != "" {
+		req.AppendHeader(wire.NewHeader(name, value))
+	}
+	if err := s.address(ctx, req, d.ep, d.hop()); err != nil {
+		return nil, nil, err
+	}
+	res, err := s.transact(ctx, req)
+	return res, req, err
+}
+
+// bye ends d at the peer and forgets its row.
+func (s *Server) bye(d *dialog, tr *trunk) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timers.giveUp())
+	defer cancel()
+	if err := s.inDialog(ctx, d, wire.BYE, tr); err != nil {
+		s.log.Info("BYE without an answer", "dialog", d.id, "err", err)
+	}
+	s.deps.Dialogs.Closed(d.id)
+}
+
+func challenges(res *wire.Response) bool { return res.StatusCode == 401 || res.StatusCode == 407 }
+
+// credentials answers a challenge (RFC 3261 §22), for our own trunk's realm
+// only: whoever else asks learns nothing.
+func (s *Server) credentials(req *wire.Request, res *wire.Response, tr *trunk) (name, value string, err error) {
+	ask, name := "WWW-Authenticate", "Authorization"
+	if res.StatusCode == 407 {
+		ask, name = "Proxy-Authenticate", "Proxy-Authorization"
+	}
+	for _, h := range res.GetHeaders(ask) {
+		chal, err := digest.ParseChallenge(h.Value())
+		if err != nil || !digest.CanDigest(chal) || !s.trunks.answers(tr, chal.Realm) {
+			continue
+		}
+		cred, err := digest.Digest(chal, digest.Options{
+			Method: string(req.Method), URI: req.Recipient.String(), Username: tr.Username, Password: tr.Password,
+		})
+		if err != nil {
+			return "", "", fmt.Errorf("answer the challenge: %w", err)
+		}
+		return name, cred.String(), nil
+	}
+	return "", "", errors.New("challenged for a realm that is not the trunk's")
+}

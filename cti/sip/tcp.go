@@ -1,0 +1,346 @@
+package sip
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callbox/internal/guard"
+)
+
+// Limits of SIP over TCP.
+const (
+	connsPerAddress = 10
+	connsInAll      = 500
+	messageLimit    = 64 << 10
+	halfOpen        = 30 * time.Second // to send a whole message, or to say anything as a stranger
+	idleLimit       = 2 * time.Hour    // of a trunk's or a registered phone's connection
+	writeLimit      = 5 * time.Second
+)
+
+var (
+	errTooLong  = errors.New("message over 64 KB")
+	errUnframed = errors.New("no usable Content-Length")
+	errFell     = errors.New("reader ended by a panic")
+)
+
+// tcpListener accepts connections, at most so many of them, and listens again
+// when accepting fails. Connections that we dial are handed to the library by
+// it too, so that all are framed and checked alike.
+type tcpListener struct {
+	addr    netip.AddrPort
+	gate    func(packet) bool
+	known   func(netip.AddrPort) bool
+	gone    func(netip.AddrPort) // a connection from there is closed
+	log     *slog.Logger
+	revived *atomic.Uint64
+	refused *atomic.Uint64
+	ready   chan net.Conn
+	closed  chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	inner net.Listener
+	conns map[netip.Addr]int
+	total int
+}
+
+func listenTCP(addr netip.AddrPort, log *slog.Logger, revived, refused *atomic.Uint64) (*tcpListener, error) {
+	inner, err := openTCP(addr)
+	if err != nil {
+		return nil, err
+	}
+	bound := inner.Addr().(*net.TCPAddr).AddrPort()
+	return &tcpListener{
+		addr: netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()),
+		log:  log, revived: revived, refused: refused, inner: inner,
+		ready: make(chan net.Conn), closed: make(chan struct{}), conns: map[netip.Addr]int{},
+	}, nil
+}
+
+func openTCP(addr netip.AddrPort) (net.Listener, error) {
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, fmt.Errorf("listen on tcp://%s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// run accepts until Close.
+func (t *tcpListener) run() {
+	for {
+		inner := t.current()
+		conn, err := inner.Accept()
+		if err != nil {
+			if !t.revive(inner, err) {
+				return
+			}
+			continue
+		}
+		if s := t.take(conn); s != nil {
+			t.hand(s)
+		}
+	}
+}
+
+func (t *tcpListener) current() net.Listener {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.inner
+}
+
+func (t *tcpListener) revive(broken net.Listener, why error) bool {
+	for !t.isClosed() {
+		t.log.Error("tcp listener lost, listening again", "addr", t.addr, "err", why)
+		_ = broken.Close()
+		inner, err := openTCP(t.addr)
+		if err == nil && t.replace(inner) {
+			t.revived.Add(1)
+			return true
+		}
+		select {
+		case <-t.closed:
+		case <-time.After(reviveEach):
+		}
+	}
+	return false
+}
+
+func (t *tcpListener) replace(inner net.Listener) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.isClosed() {
+		_ = inner.Close()
+		return false
+	}
+	t.inner = inner
+	return true
+}
+
+func (t *tcpListener) isClosed() bool {
+	select {
+	case <-t.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// take counts a connection; nil when there are too many.
+func (t *tcpListener) take(conn net.Conn) *stream {
+	from := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.total >= connsInAll || t.conns[from.Addr()] >= connsPerAddress && !t.known(from) {
+		t.refused.Add(1)
+		_ = conn.Close()
+		return nil
+	}
+	t.total++
+	t.conns[from.Addr()]++
+	return &stream{Conn: conn, owner: t, from: from}
+}
+
+func (t *tcpListener) release(from netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total--
+	if t.conns[from]--; t.conns[from] <= 0 {
+		delete(t.conns, from)
+	}
+}
+
+func (t *tcpListener) hand(s *stream) {
+	select {
+	case t.ready <- s:
+	case <-t.closed:
+		_ = s.Close()
+	}
+}
+
+// Accept gives the next connection to the library.
+func (t *tcpListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-t.ready:
+		return c, nil
+	case <-t.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr is the listener's address.
+func (t *tcpListener) Addr() net.Addr { return net.TCPAddrFromAddrPort(t.addr) }
+
+// Close stops accepting for good; connections stay with the library.
+func (t *tcpListener) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.isClosed() {
+		return nil
+	}
+	close(t.closed)
+	if err := t.inner.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("close tcp://%s: %w", t.addr, err)
+	}
+	return nil
+}
+
+// stream is a connection from which only whole messages that passed the gate
+// are read. It has one reader.
+type stream struct {
+	net.Conn
+	owner *tcpListener
+	from  netip.AddrPort
+
+	raw     []byte // received, not yet framed
+	partial time.Time
+	out     []byte // passed, not yet read
+	once    sync.Once
+}
+
+// Read gives bytes of messages that passed. A panic in the parser ends this
+// connection only.
+func (s *stream) Read(b []byte) (n int, err error) {
+	for len(s.out) == 0 {
+		fell := guard.Call(func() { err = s.advance() })
+		if fell != nil {
+			err = fmt.Errorf("%w: %w", errFell, fell)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	n = copy(b, s.out)
+	s.out = s.out[n:]
+	return n, nil
+}
+
+// advance takes one message out of raw, or receives more.
+func (s *stream) advance() error {
+	s.keepAlive()
+	size, err := frame(s.raw)
+	if err != nil {
+		s.owner.refused.Add(1)
+		return err
+	}
+	if size == 0 {
+		return s.receive()
+	}
+	message := s.raw[:size:size]
+	s.raw, s.partial = s.raw[size:], time.Time{}
+	p := packet{data: message, from: s.from, local: s.owner.addr, transport: "TCP", reply: s.reply}
+	if s.owner.gate(p) {
+		s.out = message
+	}
+	return nil
+}
+
+// keepAlive answers and skips CRLF CRLF between messages (RFC 5626 §3.5.1).
+func (s *stream) keepAlive() {
+	for bytes.HasPrefix(s.raw, []byte("\r\n\r\n")) {
+		s.raw, s.partial = s.raw[4:], time.Time{}
+		_, _ = s.Write([]byte("\r\n"))
+	}
+	if bytes.Equal(s.raw, []byte("\r\n")) {
+		s.raw, s.partial = nil, time.Time{}
+	}
+	if bytes.HasPrefix(s.raw, []byte("\r\n")) && len(s.raw) > 2 && s.raw[2] != '\r' {
+		s.raw = s.raw[2:]
+	}
+}
+
+func (s *stream) receive() error {
+	now := time.Now()
+	limit := halfOpen
+	switch {
+	case len(s.raw) > 0 && s.partial.IsZero():
+		s.partial = now
+	case len(s.raw) == 0 && s.owner.known(s.from):
+		limit = idleLimit
+	}
+	deadline := now.Add(limit)
+	if !s.partial.IsZero() {
+		deadline = s.partial.Add(halfOpen)
+	}
+	if err := s.SetReadDeadline(deadline); err != nil {
+		return fmt.Errorf("deadline of a connection: %w", err)
+	}
+	chunk := make([]byte, 4096)
+	n, err := s.Conn.Read(chunk)
+	s.raw = append(s.raw, chunk[:n]...)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// frame is the size of the first whole message in raw, 0 when more must come.
+func frame(raw []byte) (int, error) {
+	end := bytes.Index(raw, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(raw) > messageLimit {
+			return 0, errTooLong
+		}
+		return 0, nil
+	}
+	body, err := bodyLength(raw[:end])
+	if err != nil {
+		return 0, err
+	}
+	size := end + 4 + body
+	if size > messageLimit {
+		return 0, errTooLong
+	}
+	if len(raw) < size {
+		return 0, nil
+	}
+	return size, nil
+}
+
+// bodyLength reads Content-Length; without exactly one value there is no way
+// to find the next message.
+func bodyLength(head []byte) (int, error) {
+	length := -1
+	for _, line := range bytes.Split(head, []byte("\r\n")) {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		name = bytes.ToLower(bytes.TrimSpace(name))
+		if !ok || string(name) != "content-length" && string(name) != "l" {
+			continue
+		}
+		n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
+		if err != nil || length >= 0 && length != int(n) || n > messageLimit {
+			return 0, errUnframed
+		}
+		length = int(n)
+	}
+	if length < 0 {
+		return 0, errUnframed
+	}
+	return length, nil
+}
+
+func (s *stream) reply(data []byte, _ netip.AddrPort) { _, _ = s.Write(data) }
+
+// Write sends b within the write limit.
+func (s *stream) Write(b []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+		return 0, fmt.Errorf("deadline of a connection: %w", err)
+	}
+	return s.Conn.Write(b)
+}
+
+// Close closes the connection and gives its place back.
+func (s *stream) Close() error {
+	s.once.Do(func() {
+		s.owner.release(s.from.Addr())
+		s.owner.gone(s.from)
+	})
+	return s.Conn.Close()
+}
