@@ -8,10 +8,9 @@ import (
 const (
 	pauseFirst = time.Second
 	pauseMost  = 30 * time.Second
-	// slack is how far sending may fall behind its pace and still catch up:
-	// enough for coarse timers, too little for a burst that a gateway's count
-	// of a second would notice.
-	slack = 20 * time.Millisecond
+	// slack is how far sending may fall behind its pace and still catch up, as
+	// on a busy machine. Who is later was idle and earns nothing by it.
+	slack = 50 * time.Millisecond
 )
 
 // pacer holds an account to its rate and keeps still after a throttling. All
@@ -50,8 +49,8 @@ func (p *pacer) take(now time.Time) bool {
 	if p.left(now) > 0 {
 		return false
 	}
-	if oldest := now.Add(-slack); p.next.Before(oldest) {
-		p.next = oldest
+	if now.Sub(p.next) > slack {
+		p.next = now
 	}
 	p.next = p.next.Add(p.interval)
 	return true
