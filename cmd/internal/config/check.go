@@ -3,9 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +26,7 @@ func (b *Box) check(d *document) {
 		d.reject("area_code", "%q is no area code such as 0571", b.AreaCode)
 	}
 	b.HTTP.check(d)
-	b.SIP.check(d)
+	d.rejectAll("sip", b.SIP.Validate())
 	if len(b.Voicebox) > 0 {
 		d.reject("voicebox", notYet)
 	}
@@ -79,91 +77,28 @@ func (h HTTP) check(d *document) {
 	}
 }
 
-func (s SIP) check(d *document) {
-	for i, address := range s.Listen {
-		d.checkListener(fmt.Sprintf("sip.listen[%d]", i), address)
-	}
-	if _, _, err := s.PortRange(); err != nil {
-		d.reject("sip.rtp_ports", "%v", err)
-	}
-	if s.ExternalIP != "" {
-		if _, err := netip.ParseAddr(s.ExternalIP); err != nil {
-			d.reject("sip.external_ip", "%q is no IP address", s.ExternalIP)
+// rejectAll adds the faults that a part found in its own section: each begins
+// with its key below path.
+func (d *document) rejectAll(path string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			d.rejectAll(path, one)
 		}
-	}
-	names := map[string]bool{}
-	for i, t := range s.Trunks {
-		path := fmt.Sprintf("sip.trunks[%d]", i)
-		if names[t.Name] {
-			d.reject(path+".name", "%q is taken by another trunk", t.Name)
-		}
-		names[t.Name] = true
-		t.check(d, path)
-	}
-}
-
-func (d *document) checkListener(path, address string) {
-	scheme, rest, _ := strings.Cut(address, "://")
-	switch scheme {
-	case "udp", "tcp":
-	case "tls":
-		d.reject(path, "tls is "+notYet)
-		return
-	default:
-		d.reject(path, "%q does not begin with udp://, tcp:// or tls://", address)
 		return
 	}
-	d.checkAddress(path, rest)
-	if host, _, err := net.SplitHostPort(rest); err == nil {
-		if ip, err := netip.ParseAddr(host); err != nil || ip.IsUnspecified() {
-			d.reject(path, "wants the concrete IP address of this machine, not %q", host)
-		}
+	if err == nil {
+		return
 	}
-}
-
-// PortRange is rtp_ports as its first and last port.
-func (s SIP) PortRange() (first, last uint16, err error) {
-	low, high, ok := strings.Cut(s.RTPPorts, "-")
-	a, errA := strconv.ParseUint(strings.TrimSpace(low), 10, 16)
-	z, errZ := strconv.ParseUint(strings.TrimSpace(high), 10, 16)
-	if !ok || errA != nil || errZ != nil || a < 1024 || z < a+3 {
-		return 0, 0, fmt.Errorf("%q is no range of at least 4 ports above 1023, such as 20000-29999", s.RTPPorts)
+	words := err.Error()
+	if strings.HasPrefix(words, "account ") { // sms names the account first
+		_, words, _ = strings.Cut(words, ": ")
 	}
-	return uint16(a), uint16(z), nil
-}
-
-var codecs = []string{"PCMA", "PCMU", "G722"}
-
-func (t Trunk) check(d *document, path string) {
-	if t.Name == "" {
-		d.reject(path+".name", "is missing")
+	key, text, ok := strings.Cut(words, ": ")
+	if !ok || strings.ContainsAny(key, ` "`) {
+		d.reject(path, "%v", err)
+		return
 	}
-	if t.Address != "" {
-		d.checkAddress(path+".address", withPort(t.Address))
-	}
-	if t.Register {
-		d.reject(path+".register", notYet)
-	}
-	if t.MaxCalls < 0 {
-		d.reject(path+".max_calls", "%d is below 0", t.MaxCalls)
-	}
-	g711 := len(t.Codecs) == 0
-	for i, c := range t.Codecs {
-		if !slices.Contains(codecs, c) {
-			d.reject(fmt.Sprintf("%s.codecs[%d]", path, i), "%q is none of PCMA, PCMU, G722", c)
-		}
-		g711 = g711 || c == "PCMA" || c == "PCMU"
-	}
-	if !g711 {
-		d.reject(path+".codecs", "a trunk without PCMA and PCMU is "+notYet)
-	}
-}
-
-func withPort(address string) string {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return net.JoinHostPort(address, "5060")
-	}
-	return address
+	d.reject(join(path, key), "%s", text)
 }
 
 func (b *Box) checkAccounts(d *document) {
@@ -179,10 +114,6 @@ func (b *Box) checkAccounts(d *document) {
 }
 
 func (a Account) check(d *document, path string) {
-	if a.Name == "" {
-		d.reject(path+".name", "is missing")
-	}
-	d.checkAddress(path+".address", a.Address)
 	switch a.Protocol {
 	case "cmpp3":
 	case "cmpp2":
@@ -190,39 +121,11 @@ func (a Account) check(d *document, path string) {
 	default:
 		d.reject(path+".protocol", "%q is neither cmpp3 nor cmpp2", a.Protocol)
 	}
-	if len(a.SPID) == 0 || len(a.SPID) > 6 {
-		d.reject(path+".sp_id", "wants 1 to 6 characters")
+	if a.Address != "" {
+		d.checkAddress(path+".address", a.Address)
 	}
-	if len(a.SrcID)+a.Extension.Digits > 20 {
-		d.reject(path+".src_id", "is longer than 20 digits with its extension")
-	}
-	if a.Extension.Digits < 0 || a.Extension.Digits > 8 {
-		d.reject(path+".extension.digits", "is not from 0 to 8")
-	}
-	a.checkLimits(d, path)
-}
-
-func (a Account) checkLimits(d *document, path string) {
-	oneOf := func(key, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			d.reject(path+"."+key, "%q is none of %s", value, strings.Join(allowed, ", "))
-		}
-	}
-	oneOf("signature_by", a.SignatureBy, "us", "gateway")
-	oneOf("on_unknown", a.OnUnknown, "resend", "hold", "drop")
-	within := func(key string, value, low, high int) {
-		if value < low || value > high {
-			d.reject(path+"."+key, "%d is not from %d to %d", value, low, high)
-		}
-	}
-	within("window", a.Window, 1, 1024)
-	within("rate", a.Rate, 1, 100000)
-	within("connections", a.Connections, 1, 32)
-	if a.BindAddress != "" {
-		if _, err := netip.ParseAddr(a.BindAddress); err != nil {
-			d.reject(path+".bind_address", "%q is no IP address", a.BindAddress)
-		}
-	}
+	d.rejectAll(path, a.Carrier().Validate())
+	d.rejectAll(path, a.Gateway().Validate())
 }
 
 func (w Webhook) check(d *document, path string) {

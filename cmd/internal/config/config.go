@@ -13,6 +13,11 @@ import (
 	"path/filepath"
 	"time"
 	_ "time/tzdata" // the box may have no zone files
+
+	"callbox/cmpp"
+	"callbox/cmpp/client"
+	"callbox/cti/sip"
+	"callbox/sms"
 )
 
 // Box is callbox.yaml: addresses, lines, carriers, secrets. Paths are absolute
@@ -25,7 +30,7 @@ type Box struct {
 	Drain         time.Duration `yaml:"drain"`
 	SecretKeyFile string        `yaml:"secret_key_file"`
 	HTTP          HTTP          `yaml:"http"`
-	SIP           SIP           `yaml:"sip"`
+	SIP           sip.Config    `yaml:"sip"`
 	Voicebox      []Voicebox    `yaml:"voicebox"`
 	SMS           SMS           `yaml:"sms"`
 	Lookup        Lookup        `yaml:"lookup"`
@@ -56,29 +61,6 @@ type TLS struct {
 	} `yaml:"acme"`
 }
 
-// SIP is the telephone side.
-type SIP struct {
-	Listen     []string `yaml:"listen"`
-	ExternalIP string   `yaml:"external_ip"`
-	RTPPorts   string   `yaml:"rtp_ports"`
-	Trunks     []Trunk  `yaml:"trunks"`
-}
-
-// Trunk is one carrier's SIP trunk.
-type Trunk struct {
-	Name     string         `yaml:"name"`
-	Address  string         `yaml:"address"`
-	From     []netip.Prefix `yaml:"from"`
-	Register bool           `yaml:"register"`
-	Username string         `yaml:"username"`
-	Password string         `yaml:"password" secret:"true"`
-	Realm    string         `yaml:"realm"`
-	Expires  time.Duration  `yaml:"expires"`
-	MaxCalls int            `yaml:"max_calls"`
-	Codecs   []string       `yaml:"codecs"`
-	CallerID string         `yaml:"caller_id"`
-}
-
 // Voicebox is one analogue line. Not yet supported.
 type Voicebox struct {
 	Port     string `yaml:"port"`
@@ -103,7 +85,7 @@ type Account struct {
 	Protocol        string        `yaml:"protocol"`
 	Address         string        `yaml:"address"`
 	SPID            string        `yaml:"sp_id"`
-	Secret          string        `yaml:"secret" secret:"true"`
+	Secret          string        `yaml:"secret"`
 	ServiceID       string        `yaml:"service_id"`
 	SrcID           string        `yaml:"src_id"`
 	Extension       Extension     `yaml:"extension"`
@@ -122,6 +104,24 @@ type Account struct {
 	BindAddress     string        `yaml:"bind_address"`
 }
 
+// Carrier is the account as its client knows it.
+func (a Account) Carrier() client.Config {
+	return client.Config{
+		Name: a.Name, Address: a.Address, SPID: a.SPID, Secret: a.Secret, Unpadded: a.AuthUnpadded,
+		Version: cmpp.V30, ServiceID: a.ServiceID, SrcID: a.SrcID, BindAddress: a.BindAddress,
+		Connections: a.Connections, Window: a.Window, Rate: a.Rate, ActiveTest: a.ActiveTest,
+		ResponseTimeout: a.ResponseTimeout, UCS2: a.SignatureBy == sms.SignedByGateway,
+	}
+}
+
+// Gateway is the account as the SMS gateway knows it.
+func (a Account) Gateway() sms.Account {
+	return sms.Account{
+		Name: a.Name, SrcID: a.SrcID, Numbers: a.Numbers, Signature: a.Signature, SignatureBy: a.SignatureBy,
+		OnUnknown: a.OnUnknown, ExtensionDigits: a.Extension.Digits, ReportWait: a.ReportWait, LongWait: a.LongMOTimeout,
+	}
+}
+
 // Extension is how many digits are put behind the access number.
 type Extension struct {
 	Digits int `yaml:"digits"`
@@ -137,7 +137,7 @@ type Lookup struct {
 type Door struct {
 	Name   string            `yaml:"name"`
 	Driver string            `yaml:"driver"`
-	DSN    string            `yaml:"dsn" secret:"true"`
+	DSN    string            `yaml:"dsn"`
 	Every  time.Duration     `yaml:"every"`
 	Outbox map[string]string `yaml:"outbox"`
 	Inbox  map[string]string `yaml:"inbox"`
@@ -151,7 +151,7 @@ type Outbound struct {
 // Webhook is one receiver of notices.
 type Webhook struct {
 	URL    string   `yaml:"url"`
-	Secret string   `yaml:"secret" secret:"true"`
+	Secret string   `yaml:"secret"`
 	Events []string `yaml:"events"`
 	Format string   `yaml:"format"`
 }
@@ -163,7 +163,7 @@ func Default() Box {
 		Timezone: "Asia/Shanghai",
 		Drain:    30 * time.Second,
 		HTTP:     HTTP{Listen: "127.0.0.1:8080"},
-		SIP: SIP{
+		SIP: sip.Config{
 			Listen:   []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"},
 			RTPPorts: "20000-29999",
 		},

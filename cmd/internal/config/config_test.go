@@ -59,7 +59,7 @@ func TestAllFaultsAtTheirPlaces(t *testing.T) {
 nonsense: 1
 drain: soon
 sip:
-  listen: [udp://0.0.0.0:5060]
+  listen: [smtp://127.0.0.1:5060]
   rtp_ports: 5-4
   trunks:
     - {name: a, register: true}
@@ -76,12 +76,12 @@ sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567"}]}
 	for _, want := range []string{
 		":2:1: nonsense: is no key",
 		":3:8: drain: \"soon\" is no duration",
-		":5:", "sip.listen[0]: wants the concrete IP",
+		":5:12: sip.listen[0]: ",
 		":6:3: sip.rtp_ports: ",
-		":8:17: sip.trunks[0].register: not yet supported",
+		":8:17: sip.trunks[0].register: true is not yet supported",
 		"sip.trunks[1].colour: is no key",
-		"sip.trunks[1].name: \"a\" is taken",
-		"sip.trunks[1].codecs[0]: \"OPUS\"",
+		"sip.trunks[1].name: \"a\" is there twice",
+		"sip.trunks[1].codecs: \"OPUS\"",
 		":10:1: voicebox: not yet supported",
 		"sms.accounts[0].address: \"nowhere\" is no host:port",
 		"sms.accounts[0].sp_id: ",

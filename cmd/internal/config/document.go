@@ -179,18 +179,22 @@ func (d *document) mapping(path string, node ast.Node, v reflect.Value) {
 	}
 }
 
-func (d *document) field(path, key string, entry *ast.MappingValueNode, fields map[string]field) {
+func (d *document) field(path, key string, entry *ast.MappingValueNode, fields map[string]reflect.Value) {
 	at := join(path, key)
 	if f, ok := fields[key]; ok {
-		d.value(at, entry.Value, f.value)
+		d.value(at, entry.Value, f)
 		return
 	}
-	if f, ok := fields[strings.TrimSuffix(key, "_file")]; ok && f.secret && strings.HasSuffix(key, "_file") {
-		d.secretFile(at, entry, f.value)
+	secret, isFile := strings.CutSuffix(key, "_file")
+	if f, ok := fields[secret]; ok && isFile && secrets[secret] {
+		d.secretFile(at, entry, f)
 		return
 	}
 	d.fault(at, entry.Key.GetToken(), "is no key of this section")
 }
+
+// secrets are the keys that may be given as a file, by KEY_file.
+var secrets = map[string]bool{"password": true, "secret": true, "sip_password": true, "dsn": true}
 
 // secretFile reads a secret from the file named, relative to this one.
 func (d *document) secretFile(path string, entry *ast.MappingValueNode, v reflect.Value) {
@@ -210,14 +214,9 @@ func (d *document) secretFile(path string, entry *ast.MappingValueNode, v reflec
 	v.SetString(strings.TrimSpace(string(content)))
 }
 
-type field struct {
-	value  reflect.Value
-	secret bool
-}
-
 // fieldsOf are v's fields by their YAML keys, inlined ones included.
-func fieldsOf(v reflect.Value) map[string]field {
-	fields := map[string]field{}
+func fieldsOf(v reflect.Value) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
@@ -231,7 +230,7 @@ func fieldsOf(v reflect.Value) map[string]field {
 			if name == "" {
 				name = strings.ToLower(f.Name)
 			}
-			fields[name] = field{v.Field(i), f.Tag.Get("secret") == "true"}
+			fields[name] = v.Field(i)
 		}
 	}
 	return fields

@@ -39,10 +39,10 @@ type Agent struct {
 	ID           string         `yaml:"id"`
 	Name         string         `yaml:"name"`
 	Role         string         `yaml:"role"`
-	Password     string         `yaml:"password" secret:"true"`
+	Password     string         `yaml:"password"`
 	PasswordHash string         `yaml:"password_hash"`
 	Extension    string         `yaml:"extension"`
-	SIPPassword  string         `yaml:"sip_password" secret:"true"`
+	SIPPassword  string         `yaml:"sip_password"`
 	SIPHA1       HA1            `yaml:"sip_ha1"`
 	Skills       map[string]int `yaml:"skills"`
 	Queues       []string       `yaml:"queues"`
