@@ -16,6 +16,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mattn/go-sqlite3"
+
+	"callbox/cti"
 	"callbox/internal/guard"
 	"callbox/internal/seal"
 )
@@ -30,7 +33,7 @@ var (
 	// locked by another program, read-only); nothing of it was kept.
 	ErrUnavailable = errors.New("the database cannot be written")
 	// ErrNotFound: there is no such row.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = cti.ErrNotFound
 	// ErrConflict: the id, number or name is taken by another row.
 	ErrConflict = errors.New("already taken")
 )
@@ -60,6 +63,7 @@ type DB struct {
 	queue   *queue
 	start   int64 // how often this file was opened
 	notices *Notices
+	journal *Journal
 }
 
 // Open takes the lock, opens and migrates Dir/callbox.db and reads the pragmas
@@ -70,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &DB{cfg: cfg, log: cfg.Log, queue: newQueue()}
-	d.notices = newNotices(d)
+	d.notices, d.journal = newNotices(d), newJournal(d)
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database in %s: %w", cfg.Dir, err), d.Close())
 	}
@@ -114,4 +118,13 @@ func (d *DB) Close() error {
 		errs = append(errs, d.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// conflict makes a UNIQUE constraint's failure [ErrConflict].
+func conflict(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey) {
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return err
 }

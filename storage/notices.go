@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -178,6 +179,13 @@ func (n *Notices) wanted(notice Notice) []target {
 		return to
 	}
 	return append(to, target{endpoint: host, url: notice.CallbackURL, signer: notice.Signer})
+}
+
+// Wanted says whether an endpoint of the configuration wants event.
+func (n *Notices) Wanted(event string) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return slices.ContainsFunc(n.endpoints, func(e Endpoint) bool { return wants(e.Events, event) })
 }
 
 func wants(globs []string, event string) bool {

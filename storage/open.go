@@ -22,7 +22,7 @@ const readers = 6
 func (d *DB) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		d.makeDir, d.takeLock, d.notForgotten, d.openWriter, d.checkPragmas,
-		d.checkPages, d.migrate, d.countStart, d.openReader,
+		d.checkPages, d.migrate, d.countStart, d.openReader, d.openJournal,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -170,20 +170,24 @@ func wrap(what string, err error) error {
 
 // Later is Write without waiting, in the order of the calls; errors are logged.
 // f runs again where the disk could not take its transaction.
-func (d *DB) Later(what string, f func(*sql.Tx) error) { d.later(what, f, nil) }
+func (d *DB) Later(what string, f func(*sql.Tx) error) { _ = d.later(what, f, nil) }
 
-func (d *DB) later(what string, f func(*sql.Tx) error, after func(error)) {
+// later is Later that tells, from the writer's goroutine, what came of it. It
+// returns [ErrClosed], logged, where nothing will.
+func (d *DB) later(what string, f func(*sql.Tx) error, after func()) error {
 	o := &op{what: what, f: f, kept: true, done: func(err error) {
 		if err != nil {
 			d.log.Error("write failed", "what", what, "err", err)
 		}
 		if after != nil {
-			after(err)
+			after()
 		}
 	}}
 	if !d.queue.put(o) {
-		o.answer(ErrClosed)
+		d.log.Error("write failed", "what", what, "err", ErrClosed)
+		return ErrClosed
 	}
+	return nil
 }
 
 // Backlog is how many operations wait for the writer.

@@ -19,30 +19,29 @@ CREATE TABLE journal (
 
 -- One record a call; doc is the record, the columns are what it is found by.
 CREATE TABLE calls (
-    id        TEXT PRIMARY KEY,
-    seize     INTEGER NOT NULL,
-    last      INTEGER NOT NULL, -- time of the last event
-    acw_end   INTEGER NOT NULL,
-    from_e164 TEXT NOT NULL,
-    from_raw  TEXT NOT NULL,
-    to_e164   TEXT NOT NULL,
-    to_raw    TEXT NOT NULL,
-    did       TEXT NOT NULL,
-    agent     TEXT NOT NULL,
-    queue     TEXT NOT NULL,
-    result    TEXT, -- NULL while the call runs
-    told      INTEGER NOT NULL DEFAULT 0, -- notices given: 1 new 2 answer 4 hangup 8 record
-    doc       TEXT NOT NULL
+    id          TEXT PRIMARY KEY,
+    seize       INTEGER NOT NULL,
+    last        INTEGER NOT NULL, -- time of the last event
+    from_number TEXT NOT NULL,    -- E.164, else digits, else as received
+    to_number   TEXT NOT NULL,
+    agent       TEXT NOT NULL,
+    queue       TEXT NOT NULL,
+    result      TEXT,             -- NULL while the call runs
+    doc         TEXT NOT NULL,
+    told        INTEGER NOT NULL DEFAULT 0, -- notices given: 1 new 2 answer 4 hangup 8 record
+    -- what may be filled in beside the record
+    acw_end     INTEGER NOT NULL DEFAULT 0,
+    disposition TEXT,
+    survey      TEXT,
+    recording   TEXT
 ) STRICT;
 CREATE INDEX calls_seize ON calls (seize, id);
 CREATE INDEX calls_running ON calls (id) WHERE result IS NULL;
 CREATE INDEX calls_wrap_up ON calls (id) WHERE result IS NOT NULL AND acw_end = 0 AND agent != '';
-CREATE INDEX calls_from ON calls (from_e164, seize);
-CREATE INDEX calls_to ON calls (to_e164, seize);
-CREATE INDEX calls_from_raw ON calls (from_raw, seize);
-CREATE INDEX calls_to_raw ON calls (to_raw, seize);
-CREATE INDEX calls_agent ON calls (agent, seize);
-CREATE INDEX calls_queue ON calls (queue, seize);
+CREATE INDEX calls_from ON calls (from_number, seize, id);
+CREATE INDEX calls_to ON calls (to_number, seize, id);
+CREATE INDEX calls_agent ON calls (agent, seize, id);
+CREATE INDEX calls_queue ON calls (queue, seize, id);
 
 -- Every agent a call was offered to: who may see it.
 CREATE TABLE call_agents (
