@@ -313,6 +313,7 @@ func (b *board) setState(d *desk, wish State, reason string, now time.Time) erro
 	case !ok:
 		return fmt.Errorf("%w: %q", ErrBadState, wish)
 	case d.ticket == nil:
+		d.pending, d.pendingReason = "", ""
 		return b.change(d, e, reason, now)
 	case wish == d.state && !d.talking:
 		wish, reason = "", ""

@@ -25,6 +25,7 @@ type Deps struct {
 // Floor owns all desks and queues. Its methods may be called from any
 // goroutine; those that answer wait for [Floor.Run].
 type Floor struct {
+	cfg  Config // what Run begins with
 	deps Deps
 	log  *slog.Logger
 	b    *board
@@ -44,9 +45,10 @@ func New(cfg Config, deps Deps) (*Floor, error) {
 		return nil, errors.New("floor: Phones, Journal and Desks are needed")
 	}
 	log := cmp.Or(cfg.Log, slog.Default())
-	f := &Floor{deps: deps, log: log, b: newBoard(deps, log), wake: make(chan struct{}, 1), done: make(chan struct{})}
-	f.post(func(b *board, now time.Time) { b.configure(cfg, now) })
-	return f, nil
+	return &Floor{
+		cfg: cfg, deps: deps, log: log, b: newBoard(deps, log),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}, nil
 }
 
 // Run owns the floor until ctx ends. First the desks come back as they were
@@ -59,7 +61,8 @@ func (f *Floor) Run(ctx context.Context) error {
 		return fmt.Errorf("floor: load desks: %w", err)
 	}
 	f.b.ctx = context.WithoutCancel(ctx)
-	f.turn(func(b *board) { b.restore(rows, time.Now()) })
+	f.guarded(func() { f.b.configure(f.cfg, time.Now()) })
+	f.guarded(func() { f.b.restore(rows, time.Now()) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -70,21 +73,18 @@ func (f *Floor) Run(ctx context.Context) error {
 		case <-f.wake:
 		case <-timer.C:
 		}
-		f.turn(nil)
+		f.turn()
 		timer.Reset(f.b.alarms.next(time.Now()))
 	}
 }
 
-// turn serves what came by mail and what is due; first is done behind the mail.
-func (f *Floor) turn(first func(*board)) {
+// turn serves what came by mail and what is due.
+func (f *Floor) turn() {
 	for _, letter := range f.letters() {
 		f.guarded(func() {
 			letter(f.b, time.Now())
 			f.b.dispatch(time.Now())
 		})
-	}
-	if first != nil {
-		f.guarded(func() { first(f.b) })
 	}
 	for {
 		a, ok := f.b.alarms.due(time.Now())

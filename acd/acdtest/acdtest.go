@@ -1,0 +1,275 @@
+// Package acdtest is a floor in memory: real calls of a real cti.Server, with
+// simulated agents' phones and callers. Inside a synctest bubble a working day
+// passes in milliseconds. Its goroutines are started by guard and end with the
+// test; it knows no network, no files and no sound.
+package acdtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"callbox/acd"
+	"callbox/cti"
+	"callbox/internal/guard"
+)
+
+// Floor is a running floor and the server whose calls it serves.
+type Floor struct {
+	*acd.Floor
+	Server *cti.Server
+	Store  *Store
+	Phones *Phones
+
+	ctx    context.Context
+	stop   context.CancelFunc
+	group  guard.Group
+	mu     sync.Mutex
+	wanted map[string]cti.Wanted // by DID
+	got    map[string]cti.Outcome
+	made   int
+}
+
+// Option changes what a floor is built from.
+type Option func(*acd.Deps)
+
+// WithAnnouncer lets a play while callers wait.
+func WithAnnouncer(a acd.Announcer) Option { return func(d *acd.Deps) { d.Announcer = a } }
+
+// WithDesks starts the floor with desks stored before.
+func WithDesks(rows ...acd.DeskRow) Option {
+	return func(d *acd.Deps) { d.Desks.(*Store).rows = rows }
+}
+
+// Start runs a floor until the test ends. All phones answer at once unless told
+// otherwise.
+func Start(t testing.TB, cfg acd.Config, options ...Option) *Floor {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	store, phones := &Store{}, &Phones{plans: map[string]Phone{}, gone: map[string]bool{}}
+	deps := acd.Deps{Phones: phones, Journal: store, Desks: store}
+	for _, o := range options {
+		o(&deps)
+	}
+	cfg.Log = log
+	floor, err := acd.New(cfg, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Floor{
+		Floor: floor, Store: store, Phones: phones,
+		Server: cti.NewServer(cti.Config{AreaCode: "0571", Log: log}, cti.Deps{Engine: engine{}, Recorder: recorder{}, Ledger: store}),
+		wanted: map[string]cti.Wanted{}, got: map[string]cti.Outcome{},
+	}
+	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.Server.SetRouter(router{f})
+	f.Server.Register("sip", phones)
+	f.group.Go("floor", func() {
+		if err := floor.Run(f.ctx); err != nil {
+			t.Errorf("floor: %v", err)
+		}
+	})
+	t.Cleanup(f.Stop)
+	return f
+}
+
+// Stop ends the floor and everything on it.
+func (f *Floor) Stop() {
+	f.stop()
+	f.group.Wait()
+}
+
+// Seat logs agents on, with a screen, and makes them ready.
+func (f *Floor) Seat(t testing.TB, agents ...string) {
+	t.Helper()
+	for _, a := range agents {
+		f.Attach(a)
+		if _, err := f.LogOn(f.ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		f.Set(t, a, acd.Ready)
+	}
+}
+
+// Set is an agent's wish that must be granted.
+func (f *Floor) Set(t testing.TB, agent string, state acd.State) acd.Desk {
+	t.Helper()
+	d, err := f.SetState(f.ctx, agent, state, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Desk is one desk as it stands.
+func (f *Floor) Desk(t testing.TB, agent string) acd.Desk {
+	t.Helper()
+	d, _, err := f.Snapshot(agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Caller is somebody who called a queue.
+type Caller struct {
+	*Leg
+	ID    string // the DID dialled, one a caller
+	floor *Floor
+	ended chan struct{}
+}
+
+// Call lets somebody ask for w; the call runs by itself.
+func (f *Floor) Call(w cti.Wanted) *Caller {
+	f.mu.Lock()
+	f.made++
+	did := fmt.Sprintf("9%05d", f.made)
+	f.wanted[did] = w
+	f.mu.Unlock()
+	c := &Caller{ID: did, floor: f, ended: make(chan struct{}), Leg: NewLeg("line:test", cti.Origin{
+		Direction: cti.In, Device: "line:test", From: cti.Number{Raw: "13800138000"}, To: cti.Number{Raw: did}, DID: did,
+	})}
+	f.group.Go("caller", func() {
+		defer close(c.ended)
+		_ = f.Server.Accept(f.ctx, c.Leg)
+	})
+	return c
+}
+
+// HangUp is the caller putting down the receiver.
+func (c *Caller) HangUp() { c.End(cti.ErrRemoteHangup) }
+
+// Wait returns when the call is over, with what the queue made of it and the
+// record.
+func (c *Caller) Wait() (cti.Outcome, cti.CDR) {
+	<-c.ended
+	c.floor.mu.Lock()
+	defer c.floor.mu.Unlock()
+	return c.floor.got[c.ID], c.floor.Store.Record(c.ID)
+}
+
+// Over says whether the call is over.
+func (c *Caller) Over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// router sends every call to the queue its caller wants.
+type router struct{ *Floor }
+
+func (r router) Route(cti.Origin, cti.Target) (cti.Handler, error) { return r, nil }
+
+func (r router) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) {
+	did := call.Origin().DID
+	r.mu.Lock()
+	w := r.wanted[did]
+	r.mu.Unlock()
+	out, err := r.Enqueue(ctx, call, w)
+	r.mu.Lock()
+	r.got[did] = out
+	r.mu.Unlock()
+	return out, err
+}
+
+// Store is ledger, journal and desks in memory.
+type Store struct {
+	mu      sync.Mutex
+	events  []cti.Event
+	records map[string]cti.CDR // by DID
+	amended []cti.Amendment
+	rows    []acd.DeskRow
+}
+
+// Open keeps nothing: a call counts when it is closed.
+func (s *Store) Open(context.Context, cti.CDR) error { return nil }
+
+// Note keeps an event.
+func (s *Store) Note(_ context.Context, e cti.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Time.Time = time.Now()
+	s.events = append(s.events, e)
+	return nil
+}
+
+// Close keeps a record.
+func (s *Store) Close(_ context.Context, r cti.CDR) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.records == nil {
+		s.records = map[string]cti.CDR{}
+	}
+	s.records[r.DID] = r
+	return nil
+}
+
+// Amend keeps an amendment.
+func (s *Store) Amend(_ context.Context, _ string, a cti.Amendment) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.amended = append(s.amended, a)
+	return nil
+}
+
+// LoadDesks gives the rows of [WithDesks].
+func (s *Store) LoadDesks(context.Context) ([]acd.DeskRow, error) { return s.Rows(), nil }
+
+// SaveDesk keeps the newest row of each agent.
+func (s *Store) SaveDesk(row acd.DeskRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.rows {
+		if s.rows[i].Agent == row.Agent {
+			s.rows[i] = row
+			return
+		}
+	}
+	s.rows = append(s.rows, row)
+}
+
+// Rows are the stored desks.
+func (s *Store) Rows() []acd.DeskRow {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]acd.DeskRow{}, s.rows...)
+}
+
+// Events are the events of these types, or all of them, in order.
+func (s *Store) Events(types ...string) []cti.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []cti.Event
+	for _, e := range s.events {
+		for _, typ := range types {
+			if e.Type == typ {
+				out = append(out, e)
+			}
+		}
+		if len(types) == 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Record is the closed record of the call to did.
+func (s *Store) Record(did string) cti.CDR {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[did]
+}
+
+// Amendments are all that came, in order.
+func (s *Store) Amendments() []cti.Amendment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]cti.Amendment{}, s.amended...)
+}
