@@ -108,13 +108,13 @@ const minRef = 3
 // quotes says whether text has ref as a word of its own.
 func quotes(text, ref string) bool {
 	_, _, ok := aroundRef(text, ref)
-	return ok && utf8.RuneCountInString(ref) >= minRef
+	return ok
 }
 
 // aroundRef is what stands before and behind ref in text, folded.
 func aroundRef(text, ref string) (before, after string, ok bool) {
 	text, ref = plain(text), plain(strings.TrimSpace(ref))
-	if ref == "" {
+	if utf8.RuneCountInString(ref) < minRef {
 		return "", "", false
 	}
 	for from := 0; ; {

@@ -19,7 +19,8 @@ type Submission struct {
 }
 
 // Receipt is the centre's answer to all parts: their message ids in the
-// carrier's text form (CMPP: 16 hex digits), in order.
+// carrier's text form (CMPP: 16 hex digits), in order; "" for one whose id is
+// not known.
 type Receipt struct {
 	Parts []string
 }
@@ -127,13 +128,14 @@ type MessageTx interface {
 
 // Query picks messages; what is set narrows.
 type Query struct {
-	Job, Ref string
-	Account  string
-	To       string     // E.164
-	Statuses []Status   // any of them
-	Before   stamp.Time // last change of status before
-	Since    stamp.Time // last change of status at or after
-	Limit    int        // 0: all
+	Job, Ref  string
+	Account   string
+	To        string     // E.164
+	Statuses  []Status   // any of them
+	MaybeSent bool       // only those that are
+	Before    stamp.Time // last change of status before
+	Since     stamp.Time // last change of status at or after
+	Limit     int        // 0: all
 }
 
 // ReportTx is what a transaction does with reports.

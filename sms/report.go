@@ -157,14 +157,10 @@ func (w *work) unowned(rep Report) error {
 	if to == "" {
 		return w.Park(rep, w.at)
 	}
-	open, err := w.Records(Query{
-		Account: rep.Account, To: to, Statuses: []Status{Queued, Submitting, Unknown},
-		Since: stamp.At(w.at.Add(-parkedFor)),
-	})
+	r, ok, err := w.adopter(rep.Account, to)
 	if err != nil {
 		return err
 	}
-	r, ok := adopter(open)
 	if !ok {
 		return w.Park(rep, w.at)
 	}
@@ -179,18 +175,18 @@ func (w *work) unowned(rep Report) error {
 
 // adopter is the one message that a report without an owner must be about:
 // sent perhaps, never answered, and no other to that number is being sent.
-func adopter(open []Record) (Record, bool) {
-	var found []Record
-	for _, r := range open {
-		switch {
-		case r.Status == Submitting:
-			return Record{}, false
-		case r.MaybeSent && len(r.Pieces) < r.Parts:
-			found = append(found, r)
-		}
+func (w *work) adopter(account, to string) (Record, bool, error) {
+	sending, err := w.Records(Query{Account: account, To: to, Statuses: []Status{Submitting}, Limit: 1})
+	if err != nil || len(sending) > 0 {
+		return Record{}, false, err
 	}
-	if len(found) != 1 {
-		return Record{}, false
+	maybe, err := w.Records(Query{
+		Account: account, To: to, Statuses: []Status{Queued, Submitted, Unknown}, MaybeSent: true,
+		Since: stamp.At(w.at.Add(-parkedFor)),
+	})
+	maybe = slices.DeleteFunc(maybe, func(r Record) bool { return len(r.Pieces) >= r.Parts })
+	if err != nil || len(maybe) != 1 {
+		return Record{}, false, err
 	}
-	return found[0], true
+	return maybe[0], true, nil
 }

@@ -40,7 +40,8 @@ type Request struct {
 	Dedup       any `json:"dedup,omitempty"`
 	ConfirmOver any `json:"confirm_over,omitempty"`
 
-	// Signer is the API key the request came with; it signs the callbacks.
+	// Signer is who asks: the API key the request came with, which signs the
+	// callbacks, or a person.
 	Signer string `json:"-"`
 }
 

@@ -58,16 +58,28 @@ func (l *lane) refused(r Record, no *Rejected) outcome {
 func (g *Gateway) settle(ctx context.Context, r Record, o outcome) error {
 	return g.update(ctx, "settle message", func(w *work) error {
 		r := r
-		r.Error, r.Pieces = o.err, o.pieces
+		r.Error, r.Pieces = o.err, nil
 		switch o.event {
 		case accept:
-			r.Parts = max(len(o.pieces), 1)
+			r.take(o.pieces)
 			return w.accepted(r)
 		case lose:
 			return w.lost(r)
 		}
 		return w.move(r, o.event)
 	})
+}
+
+// take notes the carrier's parts. One without an id was accepted by an answer
+// that was lost: the reports will tell.
+func (r *Record) take(pieces []Piece) {
+	r.Parts = max(len(pieces), 1)
+	for _, p := range pieces {
+		if p.ID != "" {
+			r.Pieces = append(r.Pieces, p)
+		}
+	}
+	r.MaybeSent = r.MaybeSent || len(r.Pieces) < r.Parts
 }
 
 // accepted makes r submitted and folds parked reports in.

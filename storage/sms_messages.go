@@ -103,9 +103,13 @@ func (t *smsTx) Records(q sms.Query) ([]sms.Record, error) {
 	w.equal("account = ?", q.Account)
 	w.equal("number = ?", q.To)
 	w.status(q.Statuses)
+	if q.MaybeSent {
+		w.add("maybe_sent = 1")
+	}
 	w.time("changed < ?", q.Before)
 	w.time("changed >= ?", q.Since)
-	query := "SELECT " + smsColumns + " FROM sms_messages" + w.clause() + " ORDER BY id LIMIT ?"
+	// +id: the order is not to decide which index is used.
+	query := "SELECT " + smsColumns + " FROM sms_messages" + w.clause() + " ORDER BY +id LIMIT ?"
 	records, err := smsRecords(context.Background(), t, query, append(w.args, cmp.Or(q.Limit, -1))...)
 	if err != nil {
 		return nil, fmt.Errorf("messages: %w", err)

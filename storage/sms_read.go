@@ -1,11 +1,12 @@
 package storage
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+
+	"github.com/google/uuid"
 
 	"callbox/internal/number"
 	"callbox/internal/stamp"
@@ -21,12 +22,6 @@ func (s *SMS) Signer(ctx context.Context, job string) (string, error) {
 	}
 	return signer, nil
 }
-
-// How many rows a list gives.
-const (
-	smsPage    = 100
-	smsPageMax = 1000
-)
 
 // Job gives a job with its messages, or [ErrNotFound].
 func (s *SMS) Job(ctx context.Context, id string) (sms.Job, error) {
@@ -67,12 +62,12 @@ type MessageFilter struct {
 	Ref    string
 	Since  stamp.Time // accepted at or after
 	Signer string     // of the job's request, see [sms.Request]
-	Limit  int        // 100 when 0, at most 1000
+	Limit  int        // 50 when 0, at most 1000
 	Cursor string     // of the page before
 }
 
 // Messages lists messages, newest first; next is the cursor of the page that
-// follows, "" at the end.
+// follows, "" at the end. Error: [ErrCursor].
 func (s *SMS) Messages(ctx context.Context, f MessageFilter) (page []sms.Message, next string, err error) {
 	var w where
 	if f.To != "" {
@@ -84,8 +79,10 @@ func (s *SMS) Messages(ctx context.Context, f MessageFilter) (page []sms.Message
 	w.equal("job IN (SELECT id FROM sms_jobs WHERE ref = ?)", f.Ref)
 	w.time("created >= ?", f.Since)
 	w.equal("signer = ?", f.Signer)
-	w.equal("id < ?", f.Cursor)
-	limit := pageSize(f.Limit)
+	if err := w.cursor(f.Cursor); err != nil {
+		return nil, "", err
+	}
+	limit := Page{Limit: f.Limit}.limit()
 	query := "SELECT " + smsColumns + " FROM sms_messages" + w.clause() + " ORDER BY id DESC LIMIT ?"
 	records, err := smsRecords(ctx, s.db.Reader(), query, append(w.args, limit+1)...)
 	if err != nil {
@@ -101,7 +98,13 @@ func (s *SMS) Messages(ctx context.Context, f MessageFilter) (page []sms.Message
 	return page, next, nil
 }
 
-func pageSize(limit int) int { return min(max(cmp.Or(limit, smsPage), 1), smsPageMax) }
+func (w *where) cursor(id string) error {
+	if id != "" && uuid.Validate(id) != nil {
+		return ErrCursor
+	}
+	w.equal("id < ?", id)
+	return nil
+}
 
 // Message gives one message, or [ErrNotFound].
 func (s *SMS) Message(ctx context.Context, id string) (sms.Message, error) {
@@ -123,7 +126,7 @@ type InboxFilter struct {
 	Job     string
 	Ref     string
 	Signer  string // of the job that it answers
-	Limit   int    // 100 when 0, at most 1000
+	Limit   int    // 50 when 0, at most 1000
 	Cursor  string
 }
 
@@ -141,8 +144,10 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 	w.equal("ref = ?", f.Ref)
 	w.time("time >= ?", f.Since)
 	w.equal("job IN (SELECT job FROM sms_messages WHERE signer = ?)", f.Signer)
-	w.equal("id < ?", f.Cursor)
-	limit := pageSize(f.Limit)
+	if err := w.cursor(f.Cursor); err != nil {
+		return nil, "", err
+	}
+	limit := Page{Limit: f.Limit}.limit()
 	query := `SELECT id, time, sender, raw, dest, text, account, ref, job, match, keyword, incomplete
 		FROM sms_inbox` + w.clause() + " ORDER BY id DESC LIMIT ?"
 	rows, err := s.db.Reader().QueryContext(ctx, query, append(w.args, limit+1)...)

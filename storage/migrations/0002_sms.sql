@@ -39,7 +39,8 @@ CREATE TABLE sms_messages (
     changed    INTEGER NOT NULL -- last change of status
 ) STRICT;
 CREATE INDEX sms_messages_queue ON sms_messages (account, rank, id) WHERE status = 'queued';
-CREATE INDEX sms_messages_submitting ON sms_messages (id) WHERE status = 'submitting';
+CREATE INDEX sms_messages_submitting ON sms_messages (status, number, id) WHERE status = 'submitting';
+CREATE INDEX sms_messages_maybe ON sms_messages (number, id) WHERE maybe_sent = 1;
 CREATE INDEX sms_messages_submitted ON sms_messages (account, changed) WHERE status = 'submitted';
 CREATE INDEX sms_messages_job ON sms_messages (job, id);
 CREATE INDEX sms_messages_number ON sms_messages (number, id);

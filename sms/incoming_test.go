@@ -1,0 +1,181 @@
+package sms_test
+
+import (
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callbox/sms"
+	"callbox/storage"
+	"callbox/storage/storagetest"
+)
+
+var order = sms.Request{
+	To: []string{zhang}, Template: "work_order", Ref: "WO-1001",
+	Vars: map[string]any{"engineer": "张工", "customer": "某厂"},
+}
+
+func TestAnswerFindsItsJob(t *testing.T) {
+	d := open(t).run()
+	job := d.accept(order)
+	d.await(job.ID, sms.Submitted)
+	in := d.incoming(sms.Text{ID: "1", From: "8613800138000", To: "10690000", Text: "1"})[0]
+	if in.Job != job.ID || in.Ref != "WO-1001" || in.Match != 0.8 || in.Keyword != "接单" || in.From != "+8613800138000" {
+		t.Errorf("inbox row = %+v", in)
+	}
+	again := d.incoming(sms.Text{ID: "1", From: "8613800138000", To: "10690000", Text: "1"})
+	if len(again) != 1 {
+		t.Errorf("%d rows after the same DELIVER again", len(again))
+	}
+	other := d.incoming(sms.Text{ID: "1", From: "13900139000", To: "10690000", Text: "你好"})
+	if len(other) != 2 || other[0].Job != "" || other[0].Match != 0 {
+		t.Errorf("stranger's row = %+v", other[0])
+	}
+	d.checkInboxFilters(job.ID)
+}
+
+func (d *desk) checkInboxFilters(job string) {
+	d.t.Helper()
+	yes, no := true, false
+	for name, tt := range map[string]struct {
+		f    storage.InboxFilter
+		want int
+	}{
+		"matched":   {storage.InboxFilter{Matched: &yes}, 1},
+		"unmatched": {storage.InboxFilter{Matched: &no}, 1},
+		"from":      {storage.InboxFilter{From: "139 0013 9000"}, 1},
+		"job":       {storage.InboxFilter{Job: job}, 1},
+		"ref":       {storage.InboxFilter{Ref: "nope"}, 0},
+	} {
+		page, _, err := d.texts.Inbox(d.t.Context(), tt.f)
+		if err != nil || len(page) != tt.want {
+			d.t.Errorf("%s: %d rows (%v), want %d", name, len(page), err, tt.want)
+		}
+	}
+}
+
+func TestExtensionIsSure(t *testing.T) {
+	d := open(t, func(a *sms.Account) { a.ExtensionDigits = 4 }).run()
+	first := d.accept(order)
+	d.await(first.ID, sms.Submitted)
+	second := d.accept(order)
+	d.await(second.ID, sms.Submitted)
+	if got := d.line.submissions()[1].Extension; got != "0001" {
+		t.Fatalf("extension = %q", got)
+	}
+	in := d.incoming(sms.Text{ID: "1", From: zhang, To: "106900000000", Text: "3"})[0]
+	if in.Job != first.ID || in.Match != 1 || in.Keyword != "完成" {
+		t.Errorf("inbox row = %+v", in)
+	}
+}
+
+func TestAnswerHoursLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, func(a *sms.Account) { a.LongWait = 100 * time.Hour }).run()
+		job := d.accept(order)
+		time.Sleep(71 * time.Hour)
+		if in := d.incoming(sms.Text{ID: "1", From: zhang, Text: "2"})[0]; in.Job != job.ID {
+			t.Errorf("after 71 h: %+v", in)
+		}
+		time.Sleep(2 * time.Hour)
+		if in := d.incoming(sms.Text{ID: "2", From: zhang, Text: "2"})[0]; in.Job != "" {
+			t.Errorf("after 73 h: %+v", in)
+		}
+	})
+}
+
+func part(id, text string, total, index uint8) sms.Text {
+	return sms.Text{ID: id, From: zhang, To: "10690000", Text: text, Part: sms.Part{Ref: 7, Total: total, Index: index}}
+}
+
+func TestLongAnswer(t *testing.T) {
+	d := open(t).run()
+	d.incoming(part("1", "三", 3, 3))
+	d.incoming(part("2", "一", 3, 1))
+	d.incoming(part("3", "壹", 3, 1)) // the last one of an index counts
+	d.incoming(part("2", "一", 3, 1)) // seen before
+	all := d.incoming(part("4", "二", 3, 2))
+	if len(all) != 1 || all[0].Text != "壹二三" || all[0].Incomplete {
+		t.Errorf("inbox = %+v", all)
+	}
+	for i, broken := range []sms.Text{part("5", "x", 3, 0), part("6", "x", 3, 4), part("7", "x", 1, 1)} {
+		if got := d.incoming(broken); len(got) != 2+i || got[0].Text != "x" {
+			t.Errorf("part that cannot be: %+v", got)
+		}
+	}
+}
+
+func TestLongAnswerStaysIncomplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t, func(a *sms.Account) { a.LongWait = 10 * time.Minute }).run()
+		d.incoming(part("1", "二", 4, 2))
+		time.Sleep(10*time.Minute - time.Second)
+		if got := d.incoming(part("2", "三", 4, 3)); len(got) != 0 {
+			t.Fatalf("inbox = %+v", got)
+		}
+		time.Sleep(2 * time.Minute)
+		if got := d.inbox(); len(got) != 1 || got[0].Text != "…二三…" || !got[0].Incomplete {
+			t.Errorf("inbox = %+v", got)
+		}
+	})
+}
+
+// outboxBodies are the notices written, oldest first.
+func outboxBodies(t *testing.T, db *storage.DB) (all []map[string]any) {
+	t.Helper()
+	rows, err := db.Reader().QueryContext(t.Context(), "SELECT n.body FROM deliveries d JOIN notices n ON n.id = d.notice ORDER BY d.id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body string
+		if err := rows.Scan(&body); err != nil {
+			t.Fatal(err)
+		}
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(body), &doc); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, doc)
+	}
+	return all
+}
+
+func TestNoticesTellOfEverything(t *testing.T) {
+	cfg := storagetest.Config(t, t.TempDir())
+	hooks := []storage.Endpoint{{URL: "https://tickets.example/hook", Secret: "s", Events: []string{"sms.*"}}}
+	db := storagetest.OpenAt(t, cfg)
+	if err := db.Notices().Replace(hooks); err != nil {
+		t.Fatal(err)
+	}
+	d := openOn(t, db).run()
+	req := order
+	req.CallbackURL = "https://erp.example/cb"
+	job := d.accept(req)
+	d.await(job.ID, sms.Submitted)
+	d.report("a000000000000001", zhang, "DELIVRD")
+	d.incoming(sms.Text{ID: "1", From: zhang, Text: "1"})
+	var got []string
+	for _, n := range outboxBodies(t, db) {
+		data := n["data"].(map[string]any)
+		if status, ok := data["status"].(string); ok {
+			got = append(got, n["event"].(string)+" "+status)
+		} else {
+			got = append(got, n["event"].(string)+" "+data["keyword"].(string))
+		}
+	}
+	want := []string{ // each to the webhook and to the job's callback
+		"sms.status submitted", "sms.status submitted", "sms.status delivered", "sms.status delivered",
+		"sms.received 接单", "sms.received 接单",
+	}
+	if len(got) != len(want) {
+		t.Fatalf("notices = %q, want %q", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("notice %d = %q, want %q", i, got[i], want[i])
+		}
+	}
+}
