@@ -126,6 +126,9 @@ async function as(who, work, options) {
     await logIn(page, who);
     await work(page, context);
     assert.deepEqual(page.complaints, []);
+  } catch (why) {
+    await shot(page, `failed-${Date.now()}`).catch(() => undefined);
+    throw why;
   } finally {
     await context.close();
   }

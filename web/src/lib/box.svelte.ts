@@ -82,7 +82,8 @@ export class Box {
   /** Loads the agents' grid. */
   async loadDesks(): Promise<void> {
     try {
-      this.feed = feeds.withDesks(this.feed, (await api.agents()).items ?? []);
+      const desks = (await api.agents()).items ?? [];
+      this.feed = feeds.withDesks(this.feed, desks); // the feed of now, not of before the wait
     } catch {
       // The grid keeps what it had; the feed goes on telling.
     }
