@@ -111,7 +111,7 @@ func (d *document) value(path string, node ast.Node, v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[ast.Node]():
 		v.Set(reflect.ValueOf(node))
-	case v.Type() == reflect.TypeFor[time.Duration]():
+	case v.Kind() == reflect.Int64 && v.Type().Name() == "Duration":
 		d.duration(path, node, v)
 	case v.CanAddr() && v.Addr().Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		d.text(path, node, v)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -15,17 +14,18 @@ import (
 	"callbox/internal/number"
 	"callbox/ivr/flow"
 	"callbox/sms"
+	"callbox/storage"
 )
 
 // Site is site.yaml: what a supervisor edits.
 type Site struct {
-	Agents    []Agent          `yaml:"agents"`
-	Queues    []Queue          `yaml:"queues"`
-	Routes    []Route          `yaml:"routes"`
+	Agents    []storage.Agent  `yaml:"agents"`
+	Queues    []storage.Queue  `yaml:"queues"`
+	Routes    []storage.Route  `yaml:"routes"`
 	Flows     ast.Node         `yaml:"flows"`
 	Calendars any              `yaml:"calendars"`
 	Customers []map[string]any `yaml:"customers"`
-	Templates []Template       `yaml:"templates"`
+	Templates []sms.Template   `yaml:"templates"`
 
 	// Sections are those present in the file: each is the whole section.
 	Sections map[string]bool `yaml:"-"`
@@ -34,65 +34,30 @@ type Site struct {
 	Graphs flow.Flows     `yaml:"-"`
 }
 
-// Agent is a person who logs in; one with an extension has a desk.
-type Agent struct {
-	ID           string         `yaml:"id"`
-	Name         string         `yaml:"name"`
-	Role         string         `yaml:"role"`
-	Password     string         `yaml:"password"`
-	PasswordHash string         `yaml:"password_hash"`
-	Extension    string         `yaml:"extension"`
-	SIPPassword  string         `yaml:"sip_password"`
-	SIPHA1       HA1            `yaml:"sip_ha1"`
-	Skills       map[string]int `yaml:"skills"`
-	Queues       []string       `yaml:"queues"`
+// Stored is the site as storage takes it: sections that the file has are never
+// nil. hash is the file's, kept with it.
+func (s *Site) Stored(hash string) (storage.Site, error) {
+	out := storage.Site{Hash: hash}
+	keep(&out.Agents, s.Agents, s.Sections["agents"])
+	keep(&out.Queues, s.Queues, s.Sections["queues"])
+	keep(&out.Routes, s.Routes, s.Sections["routes"])
+	keep(&out.Templates, s.Templates, s.Sections["templates"])
+	keep(&out.Customers, s.People, s.Sections["customers"])
+	keep(&out.Flows, []storage.Flow{}, s.Sections["flows"])
+	for _, graph := range s.Graphs {
+		doc, err := json.Marshal(graph)
+		if err != nil {
+			return out, fmt.Errorf("flow %s: %w", graph.ID, err)
+		}
+		out.Flows = append(out.Flows, storage.Flow{ID: graph.ID, Doc: doc})
+	}
+	return out, nil
 }
 
-// HA1 are the digests of user, realm and password (RFC 7616 §3.4.2), in hex.
-type HA1 struct {
-	MD5    string `yaml:"md5" json:"md5"`
-	SHA256 string `yaml:"sha256" json:"sha256"`
-}
-
-// Queue is a queue with its times.
-type Queue struct {
-	ID           string        `yaml:"id"`
-	Name         string        `yaml:"name"`
-	Strategy     string        `yaml:"strategy"`
-	RingTimeout  time.Duration `yaml:"ring_timeout"`
-	WrapUp       time.Duration `yaml:"wrap_up"`
-	MaxWait      time.Duration `yaml:"max_wait"`
-	MaxLength    int           `yaml:"max_length"`
-	ServiceLevel time.Duration `yaml:"service_level"`
-	Announce     Announce      `yaml:"announce"`
-	Overflow     Overflow      `yaml:"overflow"`
-}
-
-// Announce is what waiting callers are told. Not yet supported.
-type Announce struct {
-	Position bool          `yaml:"position"`
-	Wait     bool          `yaml:"wait"`
-	Every    time.Duration `yaml:"every"`
-}
-
-// Overflow is where callers go who waited too long. Not yet supported.
-type Overflow struct {
-	After time.Duration `yaml:"after"`
-	To    string        `yaml:"to"`
-}
-
-// Route leads a number to a flow.
-type Route struct {
-	Number string `yaml:"number"`
-	Flow   string `yaml:"flow"`
-}
-
-// Template is a text with {variables}.
-type Template struct {
-	ID      string            `yaml:"id"`
-	Class   string            `yaml:"class"`
-	Text    string            `yaml:"text"`
-	Replies map[string]string `yaml:"replies"`
+func keep[T any](to *[]T, from []T, present bool) {
+	if present {
+		*to = append([]T{}, from...)
+	}
 }
 
 var roles = []string{"agent", "supervisor", "admin", "auditor"}
@@ -147,7 +112,7 @@ func (s *Site) checkFlows(d *document, prompts Prompts) {
 	about := flow.Site{}
 	if s.Sections["queues"] {
 		about.Queue = func(id string) bool {
-			return slices.ContainsFunc(s.Queues, func(q Queue) bool { return q.ID == id })
+			return slices.ContainsFunc(s.Queues, func(q storage.Queue) bool { return q.ID == id })
 		}
 	}
 	if prompts != nil {
@@ -177,12 +142,12 @@ func (s *Site) check(d *document) {
 	queues := newNames(d, "queues")
 	for i, q := range s.Queues {
 		path := queues.take(i, q.ID)
-		q.check(d, path)
+		checkQueue(d, path, q)
 	}
 	templates := newNames(d, "templates")
 	for i, t := range s.Templates {
 		path := templates.take(i, t.ID)
-		t.check(d, path)
+		checkTemplate(d, path, t)
 	}
 	numbers := newNames(d, "routes")
 	numbers.key = "number"
@@ -224,7 +189,7 @@ func (s *Site) checkAgents(d *document) {
 	ids, extensions := newNames(d, "agents"), map[string]bool{}
 	for i, a := range s.Agents {
 		path := ids.take(i, a.ID)
-		a.check(d, path)
+		checkAgent(d, path, a)
 		if a.Extension != "" && extensions[a.Extension] {
 			d.reject(path+".extension", "%q is taken by another agent", a.Extension)
 		}
@@ -235,15 +200,15 @@ func (s *Site) checkAgents(d *document) {
 	}
 }
 
-func (s *Site) checkServed(d *document, path string, a Agent) {
+func (s *Site) checkServed(d *document, path string, a storage.Agent) {
 	for j, id := range a.Queues {
-		if !slices.ContainsFunc(s.Queues, func(q Queue) bool { return q.ID == id }) {
+		if !slices.ContainsFunc(s.Queues, func(q storage.Queue) bool { return q.ID == id }) {
 			d.reject(fmt.Sprintf("%s.queues[%d]", path, j), "there is no queue %q", id)
 		}
 	}
 }
 
-func (a Agent) check(d *document, path string) {
+func checkAgent(d *document, path string, a storage.Agent) {
 	if a.Role != "" && !slices.Contains(roles, a.Role) {
 		d.reject(path+".role", "%q is none of %s", a.Role, strings.Join(roles, ", "))
 	}
@@ -260,7 +225,7 @@ func (a Agent) check(d *document, path string) {
 	}
 }
 
-func (q Queue) check(d *document, path string) {
+func checkQueue(d *document, path string, q storage.Queue) {
 	switch q.Strategy {
 	case "", "longest_idle", "round_robin", "fewest_calls", "least_talk", "linear", "random":
 	case "ring_all":
@@ -271,15 +236,15 @@ func (q Queue) check(d *document, path string) {
 	if q.MaxLength < 0 {
 		d.reject(path+".max_length", "%d is below 0", q.MaxLength)
 	}
-	if q.Announce.Position || q.Announce.Wait {
+	if q.Announce != nil && (q.Announce.Position || q.Announce.Wait) {
 		d.reject(path+".announce", notYet)
 	}
-	if q.Overflow != (Overflow{}) {
+	if q.Overflow != nil && *q.Overflow != (storage.Overflow{}) {
 		d.reject(path+".overflow", notYet)
 	}
 }
 
-func (t Template) check(d *document, path string) {
+func checkTemplate(d *document, path string, t sms.Template) {
 	classes := []string{"", sms.ClassDispatch, sms.ClassNotice, sms.ClassMarketing}
 	if !slices.Contains(classes, t.Class) {
 		d.reject(path+".class", "%q is none of dispatch, notice, marketing", t.Class)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const goodSite = `
@@ -61,5 +64,31 @@ func TestSiteFaultsTogether(t *testing.T) {
 		if !strings.HasPrefix(line, "site.yaml:") || strings.Count(line, ":") < 4 {
 			t.Errorf("no place in %q", line)
 		}
+	}
+}
+
+func TestExportLoadsAgain(t *testing.T) {
+	site, err := LoadSite("site.yaml", []byte(goodSite), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := site.Stored("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := Export(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := LoadSite("export.yaml", text, nil)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	second, err := again.Stored("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(stored, second, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
 	}
 }
