@@ -20,10 +20,8 @@ import (
 	"net/url"
 	"os"
 	"reflect"
-	"sync"
 	"time"
 
-	"github.com/alexedwards/argon2id"
 	"github.com/alexedwards/scs/v2"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -32,6 +30,7 @@ import (
 	"callbox/internal/guard"
 	"callbox/internal/stamp"
 	"callbox/sms"
+	"callbox/storage"
 )
 
 // Config is what the face is told once.
@@ -103,7 +102,6 @@ type API struct {
 	sessions  *scs.SessionManager
 	guesses   limiter
 	hashing   chan struct{} // slots for password hashes
-	dummy     func() (string, error)
 	touched   chan string
 	hub       *hub
 }
@@ -124,7 +122,6 @@ func New(cfg Config, deps Deps) (*API, error) {
 		crossSite: http.NewCrossOriginProtection(), sessions: newSessions(deps.Sessions, cfg.Secure),
 		hashing: make(chan struct{}, 2), touched: make(chan string, waitingTouches), hub: newHub(),
 	}
-	a.dummy = sync.OnceValues(func() (string, error) { return argon2id.CreateHash("nobody", argon2id.DefaultParams) })
 	if err := errors.Join(a.trust(cfg.PublicURL), a.openShelf()); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
@@ -216,18 +213,54 @@ func (a *API) Run(ctx context.Context) error {
 	return err
 }
 
-// follow hands out events and counts what they tell.
+// follow hands out events and counts what they tell. Where it was too slow for
+// the journal it fetches what it missed.
 func (a *API) follow(ctx context.Context) error {
-	err := a.deps.Journal.Follow(ctx, func(e cti.Event) {
-		if e.Type == cti.EventCallCleared && e.Call != nil {
-			a.metrics.CallEnded(e.Call)
+	a.hub.start(a.deps.Journal.Last())
+	for {
+		err := a.deps.Journal.Follow(ctx, func(e cti.Event) {
+			if e.Seq > a.hub.newest()+1 {
+				a.catchUp(ctx, e.Seq)
+			}
+			a.handOut(ctx, &e)
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, storage.ErrTooSlow):
+			return fmt.Errorf("follow the journal: %w", err)
 		}
-		a.hub.publish(&e, a.callOf(ctx, &e, nil), a.ownerOf(ctx, &e))
-	})
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("follow the journal: %w", err)
+		a.log.Warn("screens fell behind the journal")
+		a.catchUp(ctx, a.deps.Journal.Last()+1)
 	}
-	return nil
+}
+
+// catchUp hands out the events that were missed before the one numbered next.
+// Where the journal cannot give them the screens are closed: they come back
+// for a snapshot.
+func (a *API) catchUp(ctx context.Context, next int64) {
+	missed, ok, err := a.deps.Journal.Since(ctx, a.hub.newest(), replayLimit)
+	if err != nil || !ok {
+		a.log.Warn("events are missing; screens start anew", "err", err)
+		a.hub.restart(next - 1)
+		return
+	}
+	for i := range missed {
+		if missed[i].Seq < next {
+			a.handOut(ctx, &missed[i])
+		}
+	}
+}
+
+func (a *API) handOut(ctx context.Context, e *cti.Event) {
+	if e.Type == cti.EventCallCleared && e.Call != nil {
+		a.metrics.CallEnded(e.Call)
+	}
+	if !a.hub.watched() { // those who see all need no look at whose it is
+		a.hub.publish(e, nil, "")
+		return
+	}
+	a.hub.publish(e, a.callOf(ctx, e, nil), a.ownerOf(ctx, e))
 }
 
 // keepSessions writes down who is active and closes sockets whose session is

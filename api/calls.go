@@ -3,24 +3,26 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"callbox/cti"
+	"callbox/storage"
 )
 
 // defaultLimit is the length of a list's page.
 const defaultLimit = 50
 
-// paged is what every list takes.
-type paged struct {
+// Paged is what every list takes. It is exported for huma, which reads it
+type Paged struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"1000"`
 	Cursor string `query:"cursor" maxLength:"256"`
 }
 
-func (p paged) limit() int { return cmp.Or(p.Limit, defaultLimit) }
+func (p Paged) limit() int { return cmp.Or(p.Limit, defaultLimit) }
 
-func (p paged) page() Page { return Page{Limit: p.limit(), Cursor: p.Cursor} }
+func (p Paged) page() storage.Page { return storage.Page{Limit: p.limit(), Cursor: p.Cursor} }
 
 // rows is a page of a list, newest first; next is the cursor of what follows,
 // empty at the end.
@@ -49,22 +51,22 @@ type callsIn struct {
 	Agent  string    `query:"agent" maxLength:"64"`
 	Queue  string    `query:"queue" maxLength:"64"`
 	Result string    `query:"result" enum:"answered,abandoned,completed,voicemail,callback,rejected,failed"`
-	paged
+	Paged
 }
 
-func (in *callsIn) query(who *caller) CallQuery {
-	q := CallQuery{
+func (in *callsIn) filter(who *caller) storage.CallFilter {
+	f := storage.CallFilter{
 		Since: in.Since, Number: in.Number, Agent: in.Agent, Queue: in.Queue,
 		Result: in.Result, Page: in.page(),
 	}
 	if who.own() {
-		q.Visible = who.ID
+		f.VisibleTo = who.ID
 	}
-	return q
+	return f
 }
 
 func (a *API) listCalls(ctx context.Context, in *callsIn) (*rows[cti.CDR], error) {
-	records, next, err := a.deps.Records.Records(ctx, in.query(callerOf(ctx)))
+	records, next, err := a.deps.Records.Calls(ctx, in.filter(callerOf(ctx)))
 	if err != nil {
 		return nil, fmt.Errorf("list calls: %w", err)
 	}
@@ -94,12 +96,12 @@ func (a *API) record(ctx context.Context, id string) (cti.CDR, error) {
 	if call, ok := a.deps.Calls.Call(id); ok {
 		return call, nil
 	}
-	call, ok, err := a.deps.Records.Record(ctx, id)
-	if err != nil {
-		return cti.CDR{}, fmt.Errorf("read call %s: %w", id, err)
-	}
-	if !ok {
+	call, err := a.deps.Records.Call(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
 		return cti.CDR{}, cti.ErrNotFound
+	}
+	if err != nil {
+		return cti.CDR{}, fmt.Errorf("read the record: %w", err)
 	}
 	return call, nil
 }

@@ -270,8 +270,8 @@ func (a *API) sendMessage(ctx context.Context, who *caller, raw json.RawMessage)
 	if strings.TrimSpace(args.Text) == "" || len(args.Text) > 4000 {
 		return nil, badArgs("text", "is 1 to 4000 bytes")
 	}
-	if _, ok, err := a.deps.Users.User(ctx, args.To); err != nil {
-		return nil, fmt.Errorf("look for %s: %w", args.To, err)
+	if _, ok, err := a.user(ctx, args.To); err != nil {
+		return nil, err
 	} else if !ok {
 		return nil, cti.ErrNotFound
 	}

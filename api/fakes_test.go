@@ -34,15 +34,15 @@ type world struct {
 	srv *httptest.Server
 
 	mu       sync.Mutex
-	users    map[string]User
-	keys     map[string]Key
+	users    map[string]storage.Agent
+	keys     map[string]storage.Key
 	sessions map[string][]byte
 	expiry   map[string]time.Time
 	desks    map[string]acd.Desk
 	attached map[string]int
 	live     map[string]cti.CDR
 	records  map[string]cti.CDR
-	files    map[string]Recorded
+	files    map[string]storage.RecordingRow
 	audit    []string
 	amended  map[string]cti.Amendment
 	jobs     map[string]sms.Job
@@ -50,8 +50,7 @@ type world struct {
 	docs     map[string]map[string]json.RawMessage
 	done     []string // commands carried out on calls
 	asked    sms.Request
-	query    CallQuery
-	judged   int
+	query    storage.CallFilter
 
 	events []cti.Event
 	heads  []func(cti.Event)
@@ -74,26 +73,26 @@ var secretHash = func() string {
 func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 	t.Helper()
 	w := &world{
-		t: t, users: map[string]User{}, keys: map[string]Key{}, sessions: map[string][]byte{},
+		t: t, users: map[string]storage.Agent{}, keys: map[string]storage.Key{}, sessions: map[string][]byte{},
 		expiry: map[string]time.Time{}, desks: map[string]acd.Desk{}, attached: map[string]int{},
-		live: map[string]cti.CDR{}, records: map[string]cti.CDR{}, files: map[string]Recorded{},
+		live: map[string]cti.CDR{}, records: map[string]cti.CDR{}, files: map[string]storage.RecordingRow{},
 		amended: map[string]cti.Amendment{}, jobs: map[string]sms.Job{}, signers: map[string]string{},
 		docs: map[string]map[string]json.RawMessage{},
 	}
 	for _, role := range Roles {
-		w.users[string(role)] = User{ID: string(role), Name: "N " + string(role), Role: string(role), Hash: secretHash}
+		w.users[string(role)] = storage.Agent{ID: string(role), Name: "N " + string(role), Role: string(role), PasswordHash: secretHash}
 	}
 	for _, id := range []string{"1001", "1002"} {
-		w.users[id] = User{ID: id, Name: "A " + id, Role: "agent", Hash: secretHash}
+		w.users[id] = storage.Agent{ID: id, Name: "A " + id, Role: "agent", PasswordHash: secretHash}
 		w.desks[id] = acd.Desk{ID: id, Name: "A " + id, State: acd.LoggedOff, Queues: []string{"repair"}}
 	}
 	for _, scope := range Scopes {
-		w.keys["key-"+scope] = Key{ID: "id-" + scope, Name: scope, Scopes: []string{scope}}
+		w.keys["key-"+scope] = storage.Key{ID: "id-" + scope, Name: scope, Scopes: []string{scope}}
 	}
 	cfg := Config{Version: "test", Recordings: t.TempDir(), Pages: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })}
 	deps := Deps{
-		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Ledger: w, Journal: w, Records: w,
-		Recordings: w, Audit: w, Texter: w, Texts: w, Dead: w, Site: w, Editor: editor{w}, Metrics: NewMetrics(),
+		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Ledger: w, Journal: w, Records: disk{w},
+		Recordings: w, Audit: w, Texter: w, Texts: w, Dead: w, Site: w, Editor: w, Metrics: NewMetrics(),
 		Ready: func(context.Context) Readiness {
 			return Readiness{Ready: true, Parts: map[string]Part{"sip": {OK: true}}}
 		},
@@ -106,7 +105,6 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.dummy = func() (string, error) { return argon2id.CreateHash("nobody", cheap) }
 	w.api = a
 	w.srv = httptest.NewServer(a.Handler())
 	ctx, stop := context.WithCancel(context.Background())
@@ -119,22 +117,28 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 		}
 		w.srv.Close()
 	})
+	waitFor(t, "the journal is followed", func() bool { defer w.locked()(); return len(w.heads) == 1 })
 	return w
 }
 
 func (w *world) locked() func() { w.mu.Lock(); return w.mu.Unlock }
 
-func (w *world) User(_ context.Context, id string) (User, bool, error) {
+func (w *world) User(_ context.Context, id string) (storage.Agent, error) {
 	defer w.locked()()
-	w.judged++
 	u, ok := w.users[id]
-	return u, ok, nil
+	if !ok {
+		return u, storage.ErrNotFound
+	}
+	return u, nil
 }
 
-func (w *world) Key(_ context.Context, secret string) (Key, bool, error) {
+func (w *world) KeyOf(_ context.Context, text string) (storage.Key, error) {
 	defer w.locked()()
-	k, ok := w.keys[secret]
-	return k, ok, nil
+	k, ok := w.keys[text]
+	if !ok {
+		return k, storage.ErrNotFound
+	}
+	return k, nil
 }
 
 func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
@@ -277,33 +281,42 @@ func (w *world) Follow(ctx context.Context, f func(cti.Event)) error {
 	return nil
 }
 
-func (w *world) Records(_ context.Context, q CallQuery) ([]cti.CDR, string, error) {
+// disk is the world's side on disk, whose names are those of live calls.
+type disk struct{ *world }
+
+func (w disk) Calls(_ context.Context, f storage.CallFilter) ([]cti.CDR, string, error) {
 	defer w.locked()()
-	w.query = q
+	w.query = f
 	var out []cti.CDR
 	for _, c := range w.records {
-		if q.Visible == "" || tookPart(&c, q.Visible) {
+		if f.VisibleTo == "" || tookPart(&c, f.VisibleTo) {
 			out = append(out, c)
 		}
 	}
 	return out, "", nil
 }
 
-func (w *world) Record(_ context.Context, id string) (cti.CDR, bool, error) {
+func (w disk) Call(_ context.Context, id string) (cti.CDR, error) {
 	defer w.locked()()
 	c, ok := w.records[id]
-	return c, ok, nil
+	if !ok {
+		return c, storage.ErrNotFound
+	}
+	return c, nil
 }
 
-func (w *world) Recording(_ context.Context, id string) (Recorded, bool, error) {
+func (w *world) Recording(_ context.Context, id string) (storage.RecordingRow, error) {
 	defer w.locked()()
 	r, ok := w.files[id]
-	return r, ok, nil
+	if !ok {
+		return r, storage.ErrNotFound
+	}
+	return r, nil
 }
 
-func (w *world) Audit(_ context.Context, who, what, object, _ string) error {
+func (w *world) Audit(_ context.Context, e storage.AuditEntry) error {
 	defer w.locked()()
-	w.audit = append(w.audit, who+" "+what+" "+object)
+	w.audit = append(w.audit, e.Who+" "+e.What+" "+e.Object)
 	return nil
 }
 
@@ -354,11 +367,18 @@ func (w *world) Inbox(context.Context, storage.InboxFilter) ([]sms.Incoming, str
 	return nil, "", nil
 }
 
-func (w *world) Dead(context.Context, Page) ([]DeadLetter, string, error) { return nil, "", nil }
+func (w *world) DeadLetters(context.Context, storage.Page) ([]storage.DeadLetter, string, error) {
+	return []storage.DeadLetter{{ID: "1"}}, "", nil
+}
 
-func (w *world) Replay(_ context.Context, id string) (bool, error) { return id == "1", nil }
+func (w *world) Replay(_ context.Context, id string) error {
+	if id != "1" {
+		return storage.ErrNotFound
+	}
+	return nil
+}
 
-func (w *world) List(_ context.Context, kind string, _ Page) ([]json.RawMessage, string, error) {
+func (w *world) Documents(_ context.Context, kind string, _ storage.Page) ([]json.RawMessage, string, error) {
 	defer w.locked()()
 	var out []json.RawMessage
 	for _, doc := range w.docs[kind] {
@@ -367,38 +387,40 @@ func (w *world) List(_ context.Context, kind string, _ Page) ([]json.RawMessage,
 	return out, "", nil
 }
 
-func (w *world) Get(_ context.Context, kind, id string) (json.RawMessage, bool, error) {
+func (w *world) Document(_ context.Context, kind, id string) (json.RawMessage, error) {
 	defer w.locked()()
 	doc, ok := w.docs[kind][id]
-	return doc, ok, nil
+	if !ok {
+		return nil, storage.ErrNotFound
+	}
+	return doc, nil
 }
 
-func (w *world) Put(_ context.Context, kind, id string, doc json.RawMessage) error {
+func (w *world) PutDocuments(_ context.Context, kind string, docs []json.RawMessage) error {
 	defer w.locked()()
-	if strings.Contains(string(doc), "colour") {
-		return Faults{{"colour", "unknown key"}}
+	for _, doc := range docs {
+		if strings.Contains(string(doc), "colour") {
+			return Faults{{"colour", "unknown key"}}
+		}
+		if w.docs[kind] == nil {
+			w.docs[kind] = map[string]json.RawMessage{}
+		}
+		var named struct{ ID string }
+		if err := json.Unmarshal(doc, &named); err != nil {
+			return storage.ErrBadDocument
+		}
+		w.docs[kind][named.ID] = doc
 	}
-	if w.docs[kind] == nil {
-		w.docs[kind] = map[string]json.RawMessage{}
-	}
-	w.docs[kind][id] = doc
 	return nil
 }
 
-func (w *world) remove(kind, id string) bool {
+func (w *world) DeleteDocument(_ context.Context, kind, id string) error {
 	defer w.locked()()
-	_, ok := w.docs[kind][id]
+	if _, ok := w.docs[kind][id]; !ok {
+		return storage.ErrNotFound
+	}
 	delete(w.docs[kind], id)
-	return ok
-}
-
-func (w *world) Batch(context.Context, string, []json.RawMessage) error { return nil }
-
-// editor is the world's, whose Delete is the sessions'.
-type editor struct{ *world }
-
-func (e editor) Delete(_ context.Context, kind, id string) (bool, error) {
-	return e.remove(kind, id), nil
+	return nil
 }
 
 // browser is a client with a cookie jar.
@@ -542,5 +564,5 @@ func (w *world) recordFile(id, agent, content string) {
 		ID: id, Result: &result, Agent: &cti.Ref{ID: agent}, Offers: []cti.Offer{{Agent: agent, Outcome: cti.OfferAnswered}},
 		Recording: cti.Recording{ID: id, State: cti.RecordingComplete},
 	}
-	w.files[id] = Recorded{Recording: w.records[id].Recording, Path: path, Started: time.Now()}
+	w.files[id] = storage.RecordingRow{ID: id, State: cti.RecordingComplete, Path: path, Started: time.Now()}
 }

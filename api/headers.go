@@ -80,8 +80,10 @@ func limits(w http.ResponseWriter, r *http.Request) {
 		size = maxBatch
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, size)
-	if !strings.HasSuffix(r.URL.Path, audioSuffix) {
-		// Where the server cannot do it there is no slow client either.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	deadline := time.Now().Add(answerTime)
+	if strings.HasSuffix(r.URL.Path, audioSuffix) {
+		deadline = time.Time{}
 	}
+	// Where the server cannot do it there is no slow client either.
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline)
 }

@@ -104,6 +104,40 @@ func newItem(e *cti.Event) item {
 	return it
 }
 
+// start says after which event publishing begins; newest is the last one that
+// was handed out.
+func (h *hub) start(seq int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.passed = max(h.passed, seq)
+}
+
+func (h *hub) newest() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.passed
+}
+
+// restart closes every socket, since events up to seq cannot be handed out.
+func (h *hub) restart(seq int64) {
+	h.start(seq)
+	for _, s := range h.all() {
+		s.stop(goingAway)
+	}
+}
+
+// watched says whether a socket is there that sees its own only.
+func (h *hub) watched() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sockets {
+		if s.who.own() {
+			return true
+		}
+	}
+	return false
+}
+
 // all are the sockets now open.
 func (h *hub) all() []*socket {
 	h.mu.Lock()

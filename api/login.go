@@ -12,12 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alexedwards/argon2id"
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/danielgtaylor/huma/v2"
 
 	"callbox/cti"
+	"callbox/storage"
 )
 
 // Life of a session. A socket that is open counts as activity.
@@ -35,21 +34,15 @@ const (
 	sessSeen = "seen" // Unix seconds
 )
 
-// newSessions makes the session manager. It starts nothing.
+// newSessions makes the session manager. scs.New would start a goroutine for a
+// store in memory.
 func newSessions(store scs.Store, secure bool) *scs.SessionManager {
-	sm := scs.New()
-	if mem, ok := sm.Store.(*memstore.MemStore); ok {
-		mem.StopCleanup() // the default store's goroutine; ours follows
+	return &scs.SessionManager{
+		Store: store, Codec: scs.GobCodec{}, IdleTimeout: idleLife, Lifetime: wholeLife,
+		Cookie: scs.SessionCookie{
+			Name: cookie, HttpOnly: true, Path: "/", SameSite: http.SameSiteStrictMode, Secure: secure,
+		},
 	}
-	sm.Store = store
-	sm.IdleTimeout = idleLife
-	sm.Lifetime = wholeLife
-	sm.HashTokenInStore = true
-	sm.Cookie.Name = cookie
-	sm.Cookie.HttpOnly = true
-	sm.Cookie.SameSite = http.SameSiteStrictMode
-	sm.Cookie.Secure = secure
-	return sm
 }
 
 // identify finds who asks: by key if one is sent, else by session; nil is
@@ -72,12 +65,12 @@ func bearer(r *http.Request) (string, bool) {
 }
 
 func (a *API) program(ctx context.Context, key string) (*caller, error) {
-	k, ok, err := a.deps.Keys.Key(ctx, key)
+	k, err := a.deps.Keys.KeyOf(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look up a key: %w", err)
-	}
-	if !ok {
-		return nil, nil
 	}
 	return &caller{ID: k.Name, Name: k.Name, Scopes: k.Scopes, KeyID: k.ID, secret: key}, nil
 }
@@ -93,11 +86,11 @@ func (a *API) person(ctx context.Context, token string) (*caller, error) {
 	if id == "" {
 		return nil, nil
 	}
-	u, ok, err := a.deps.Users.User(ctx, id)
+	u, ok, err := a.user(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("load user: %w", err)
+		return nil, err
 	}
-	if !ok || a.sessions.GetString(sctx, sessPass) != fingerprint(u.Hash) {
+	if !ok || a.sessions.GetString(sctx, sessPass) != fingerprint(u.PasswordHash) {
 		return nil, nil
 	}
 	if time.Since(time.Unix(a.sessions.GetInt64(sctx, sessSeen), 0)) >= touchEach {
@@ -196,38 +189,39 @@ func tooMany(wait time.Duration) error {
 		http.Header{"Retry-After": {seconds}})
 }
 
+// user is the user with this id; false where there is none.
+func (a *API) user(ctx context.Context, id string) (storage.Agent, bool, error) {
+	u, err := a.deps.Users.User(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Agent{}, false, nil
+	}
+	if err != nil {
+		return storage.Agent{}, false, fmt.Errorf("load user: %w", err)
+	}
+	return u, true, nil
+}
+
 // judge finds the user whom this password belongs to. Two hashes at most are
 // computed at a time, since each takes much memory.
-func (a *API) judge(ctx context.Context, user, password string) (User, error) {
-	u, known, err := a.deps.Users.User(ctx, user)
+func (a *API) judge(ctx context.Context, user, password string) (storage.Agent, error) {
+	u, _, err := a.user(ctx, user)
 	if err != nil {
-		return User{}, fmt.Errorf("load user: %w", err)
+		return u, err
 	}
 	select {
 	case a.hashing <- struct{}{}:
 		defer func() { <-a.hashing }()
 	case <-ctx.Done():
-		return User{}, context.Cause(ctx)
+		return u, context.Cause(ctx)
 	}
-	hash := u.Hash
-	if !known || hash == "" {
-		known = false
-		if hash, err = a.dummy(); err != nil {
-			return User{}, fmt.Errorf("hash: %w", err)
-		}
-	}
-	good, err := argon2id.ComparePasswordAndHash(password, hash)
-	if err != nil {
-		return User{}, fmt.Errorf("compare the password of %s: %w", user, err)
-	}
-	if !known || !good {
-		return User{}, huma.NewError(http.StatusUnauthorized, "user or password is wrong")
+	if !storage.CheckPassword(password, u.PasswordHash) {
+		return u, huma.NewError(http.StatusUnauthorized, "user or password is wrong")
 	}
 	return u, nil
 }
 
 // open starts a session under a new token; one that the browser had before ends.
-func (a *API) open(ctx context.Context, r *http.Request, u User) (string, error) {
+func (a *API) open(ctx context.Context, r *http.Request, u storage.Agent) (string, error) {
 	if c, err := r.Cookie(cookie); err == nil && c.Value != "" {
 		if err := a.close(ctx, c.Value); err != nil {
 			return "", err
@@ -238,7 +232,7 @@ func (a *API) open(ctx context.Context, r *http.Request, u User) (string, error)
 		return "", fmt.Errorf("new session: %w", err)
 	}
 	a.sessions.Put(sctx, sessUser, u.ID)
-	a.sessions.Put(sctx, sessPass, fingerprint(u.Hash))
+	a.sessions.Put(sctx, sessPass, fingerprint(u.PasswordHash))
 	a.sessions.Put(sctx, sessSeen, time.Now().Unix())
 	token, _, err := a.sessions.Commit(sctx)
 	if err != nil {

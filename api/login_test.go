@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"callbox/storage"
 )
 
 func TestLogin(t *testing.T) {
@@ -73,10 +75,10 @@ func TestNewIDAtLogin(t *testing.T) {
 func TestSessionEndsWithThePasswordAndTheUser(t *testing.T) {
 	w := newWorld(t)
 	for name, change := range map[string]func(){
-		"another password": func() { w.users["1001"] = User{ID: "1001", Role: "agent", Hash: "other"} },
+		"another password": func() { w.users["1001"] = storage.Agent{ID: "1001", Role: "agent", PasswordHash: "other"} },
 		"removed":          func() { delete(w.users, "1001") },
 	} {
-		w.users["1001"] = User{ID: "1001", Role: "agent", Hash: secretHash}
+		w.users["1001"] = storage.Agent{ID: "1001", Role: "agent", PasswordHash: secretHash}
 		b := w.login("1001")
 		w.mu.Lock()
 		change()

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -13,28 +12,16 @@ import (
 	"callbox/storage"
 )
 
-// User is who may log in: Hash is argon2id's, empty for one without a password.
-type User struct {
-	ID, Name, Role, Hash string
-}
-
 // Users knows who may log in.
 type Users interface {
-	// User gives the user with this id; false where there is none.
-	User(ctx context.Context, id string) (User, bool, error)
-}
-
-// Key is a program's key.
-type Key struct {
-	ID, Name string
-	Scopes   []string
+	// User gives a user with his password's hash, or storage.ErrNotFound.
+	User(ctx context.Context, id string) (storage.Agent, error)
 }
 
 // Keys knows the programs' keys.
 type Keys interface {
-	// Key gives what belongs to a key as a program sends it; false where it is
-	// unknown.
-	Key(ctx context.Context, secret string) (Key, bool, error)
+	// KeyOf gives the key with this text, or storage.ErrNotFound.
+	KeyOf(ctx context.Context, text string) (storage.Key, error)
 }
 
 // Sessions keeps log-ins: scs's store, with contexts.
@@ -81,48 +68,27 @@ type Journal interface {
 	// cannot serve that number, or would have to give more than limit.
 	Since(ctx context.Context, seq int64, limit int) ([]cti.Event, bool, error)
 	// Follow calls f for each event from now on, in order, until ctx ends. It
-	// never holds a writer up.
+	// never holds a writer up; storage.ErrTooSlow where f did not keep up.
 	Follow(ctx context.Context, f func(cti.Event)) error
 }
 
-// CallQuery asks for records. What is empty does not limit; Visible is the
-// agent who asks and sees his own only.
-type CallQuery struct {
-	Since                        time.Time
-	Number, Agent, Queue, Result string
-	Visible                      string
-	Page
-}
-
-// Page is which part of a list: at most Limit rows behind Cursor.
-type Page struct {
-	Limit  int
-	Cursor string
-}
-
-// Records are the calls' records on disk, newest first.
+// Records are the calls' records on disk, newest first. What is not there is
+// storage.ErrNotFound; a cursor of another list is storage.ErrCursor.
 type Records interface {
-	Records(ctx context.Context, q CallQuery) (rows []cti.CDR, next string, err error)
-	// Record gives one; false where there is none.
-	Record(ctx context.Context, id string) (cti.CDR, bool, error)
+	Calls(ctx context.Context, f storage.CallFilter) (calls []cti.CDR, next string, err error)
+	Call(ctx context.Context, id string) (cti.CDR, error)
 }
 
-// Recorded is a recording's row: Path is below the recordings folder.
-type Recorded struct {
-	cti.Recording
-	Started time.Time
-	Path    string
-}
-
-// Recordings are the recordings' rows.
+// Recordings are the recordings' rows: where their files are.
 type Recordings interface {
-	Recording(ctx context.Context, id string) (Recorded, bool, error)
+	// Recording gives one, or storage.ErrNotFound.
+	Recording(ctx context.Context, id string) (storage.RecordingRow, error)
 }
 
 // Audit takes who did what to what, from where; it returns when that is on
 // disk.
 type Audit interface {
-	Audit(ctx context.Context, who, what, object, origin string) error
+	Audit(ctx context.Context, e storage.AuditEntry) error
 }
 
 // Texter takes and cancels jobs.
@@ -144,38 +110,28 @@ type Texts interface {
 	Inbox(ctx context.Context, f storage.InboxFilter) (page []sms.Incoming, next string, err error)
 }
 
-// DeadLetter is a notice that was given up.
-type DeadLetter struct {
-	ID       string          `json:"id"`
-	Event    string          `json:"event"`
-	URL      string          `json:"url"`
-	Time     cti.Time        `json:"time"`
-	Attempts int             `json:"attempts"`
-	Error    string          `json:"error"`
-	Body     json.RawMessage `json:"body,omitempty"`
-}
-
-// Dead are the dead letters, newest first.
+// Dead are the notices that were given up, newest first.
 type Dead interface {
-	Dead(ctx context.Context, p Page) ([]DeadLetter, string, error)
-	// Replay sends one again; false where there is none.
-	Replay(ctx context.Context, id string) (bool, error)
+	DeadLetters(ctx context.Context, p storage.Page) (list []storage.DeadLetter, next string, err error)
+	// Replay sends one again, or storage.ErrNotFound.
+	Replay(ctx context.Context, id string) error
 }
 
 // Site is what a supervisor edits, as documents of JSON by kind: agents queues
-// routes flows calendars templates customers.
+// routes flows templates customers; without secrets. What is not there is
+// storage.ErrNotFound.
 type Site interface {
-	List(ctx context.Context, kind string, p Page) ([]json.RawMessage, string, error)
-	Get(ctx context.Context, kind, id string) (json.RawMessage, bool, error)
+	Documents(ctx context.Context, kind string, p storage.Page) (docs []json.RawMessage, next string, err error)
+	Document(ctx context.Context, kind, id string) (json.RawMessage, error)
 }
 
-// Editor changes the site; what is wrong with a document is [Faults].
+// Editor changes the site and lets the running box follow. What is wrong with
+// a document is [Faults] or storage.ErrBadDocument.
 type Editor interface {
-	Put(ctx context.Context, kind, id string, doc json.RawMessage) error
-	// Delete removes one; false where there is none.
-	Delete(ctx context.Context, kind, id string) (bool, error)
-	// Batch puts many of a kind, all or none.
-	Batch(ctx context.Context, kind string, docs []json.RawMessage) error
+	// PutDocuments writes objects of a kind, new or changed, all or none.
+	PutDocuments(ctx context.Context, kind string, docs []json.RawMessage) error
+	// DeleteDocument removes one, or storage.ErrNotFound.
+	DeleteDocument(ctx context.Context, kind, id string) error
 }
 
 // Fault is one thing wrong with a document: Field as in keys.1 or to[3].

@@ -44,6 +44,8 @@ func (a *API) problem(ctx context.Context, err error) error {
 		return huma.NewError(http.StatusConflict, err.Error())
 	case errors.Is(err, cti.ErrNotServed):
 		return huma.NewError(http.StatusNotImplemented, notYet)
+	case errors.Is(err, storage.ErrCursor):
+		return unprocessable(at("query.cursor", err.Error(), nil))
 	case errors.Is(err, storage.ErrConflict):
 		return huma.NewError(http.StatusConflict, err.Error())
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callbox/cti"
+	"callbox/storage"
 )
 
 // sound is a recording with the call that it is of.
@@ -33,14 +34,14 @@ type recordingsIn struct {
 	Number string    `query:"number" maxLength:"64" doc:"in any form; either side"`
 	Agent  string    `query:"agent" maxLength:"64"`
 	Queue  string    `query:"queue" maxLength:"64"`
-	paged
+	Paged
 }
 
 // listRecordings gives the recordings of calls, newest first. A page may hold
 // fewer rows than asked for, where calls were not recorded.
 func (a *API) listRecordings(ctx context.Context, in *recordingsIn) (*rows[sound], error) {
-	calls := callsIn{Since: in.Since, Number: in.Number, Agent: in.Agent, Queue: in.Queue, paged: in.paged}
-	records, next, err := a.deps.Records.Records(ctx, calls.query(callerOf(ctx)))
+	calls := callsIn{Since: in.Since, Number: in.Number, Agent: in.Agent, Queue: in.Queue, Paged: in.Paged}
+	records, next, err := a.deps.Records.Calls(ctx, calls.filter(callerOf(ctx)))
 	if err != nil {
 		return nil, fmt.Errorf("list recordings: %w", err)
 	}
@@ -83,12 +84,9 @@ func (a *API) sendAudio(w http.ResponseWriter, r *http.Request, id string) error
 	if err != nil {
 		return err
 	}
-	row, ok, err := a.deps.Recordings.Recording(ctx, call.ID)
+	row, err := a.deps.Recordings.Recording(ctx, call.ID)
 	if err != nil {
-		return fmt.Errorf("read recording %s: %w", call.ID, err)
-	}
-	if !ok {
-		return cti.ErrNotFound
+		return fmt.Errorf("read the row: %w", err)
 	}
 	file, err := a.shelf.Open(row.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +103,7 @@ func (a *API) sendAudio(w http.ResponseWriter, r *http.Request, id string) error
 	w.Header().Set("Content-Disposition", `inline; filename="`+call.ID+`.wav"`)
 	w.Header().Set("Cache-Control", "private, no-cache")
 	changed := time.Time{} // a file that still grows is never "not modified"
-	if call.Recording.State != cti.RecordingRunning {
+	if row.State != cti.RecordingRunning {
 		changed = row.Started
 	}
 	http.ServeContent(w, r, "", changed, file)
@@ -118,7 +116,8 @@ func (a *API) listened(r *http.Request, id string) error {
 		return nil
 	}
 	who := callerOf(r.Context())
-	if err := a.deps.Audit.Audit(r.Context(), who.ID, "recording.listen", id, address(r)); err != nil {
+	e := storage.AuditEntry{Who: who.ID, What: "recording.listen", Object: id, Origin: address(r), Detail: r.Header.Get("Range")}
+	if err := a.deps.Audit.Audit(r.Context(), e); err != nil {
 		return fmt.Errorf("audit the listening: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"callbox/acd"
 	"callbox/cti"
+	"callbox/storage"
 )
 
 // section is one kind of what a supervisor edits.
@@ -37,7 +38,7 @@ const agentsKind = "agents"
 func served(kind string, read access) section {
 	return section{
 		kind: kind, read: read,
-		list: serve(func(a *API, ctx context.Context, in *paged) (*rows[document], error) {
+		list: serve(func(a *API, ctx context.Context, in *Paged) (*rows[document], error) {
 			return a.listSite(ctx, kind, in.page())
 		}),
 		get: serve(func(a *API, ctx context.Context, in *byID) (*one[document], error) {
@@ -65,8 +66,8 @@ type putIn struct {
 	Body document
 }
 
-func (a *API) listSite(ctx context.Context, kind string, p Page) (*rows[document], error) {
-	raws, next, err := a.deps.Site.List(ctx, kind, p)
+func (a *API) listSite(ctx context.Context, kind string, p storage.Page) (*rows[document], error) {
+	raws, next, err := a.deps.Site.Documents(ctx, kind, p)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", kind, err)
 	}
@@ -91,12 +92,9 @@ func read(raw json.RawMessage) (document, error) {
 }
 
 func (a *API) getSite(ctx context.Context, kind, id string) (*one[document], error) {
-	raw, ok, err := a.deps.Site.Get(ctx, kind, id)
+	raw, err := a.deps.Site.Document(ctx, kind, id)
 	if err != nil {
-		return nil, fmt.Errorf("read %s %s: %w", kind, id, err)
-	}
-	if !ok {
-		return nil, cti.ErrNotFound
+		return nil, fmt.Errorf("read the site: %w", err)
 	}
 	doc, err := read(raw)
 	if err != nil {
@@ -149,9 +147,9 @@ func (a *API) putSite(ctx context.Context, kind, id string, doc document) (*one[
 	if a.deps.Editor == nil {
 		return nil, cti.ErrNotServed
 	}
-	doc = maps.Clone(doc)
-	if given, ok := doc["id"]; ok && text(given) != id {
-		return nil, unprocessable(at("body.id", "is not the id of the path", text(given)))
+	doc, err := named(doc, kind, id)
+	if err != nil {
+		return nil, err
 	}
 	if kind == agentsKind {
 		for _, key := range deskKeys {
@@ -162,11 +160,32 @@ func (a *API) putSite(ctx context.Context, kind, id string, doc document) (*one[
 		}
 	}
 	if err := a.edit(ctx, "put", kind, id, func() error {
-		return a.deps.Editor.Put(ctx, kind, id, encode(doc))
+		return a.deps.Editor.PutDocuments(ctx, kind, []json.RawMessage{encode(doc)})
 	}); err != nil {
 		return nil, err
 	}
 	return a.getSite(ctx, kind, id)
+}
+
+// named is a document under the name of its path.
+func named(doc document, kind, id string) (document, error) {
+	key := "id"
+	if kind == "routes" {
+		key = "number"
+	}
+	if given, ok := doc[key]; ok && text(given) != id {
+		return nil, unprocessable(at("body."+key, "is not that of the path", text(given)))
+	}
+	doc = maps.Clone(doc)
+	if doc == nil {
+		doc = document{}
+	}
+	name, err := json.Marshal(id)
+	if err != nil {
+		return nil, fmt.Errorf("name a document: %w", err)
+	}
+	doc[key] = name
+	return doc, nil
 }
 
 func encode(doc document) json.RawMessage {
@@ -194,9 +213,9 @@ func (a *API) mayTouch(ctx context.Context, id string) error {
 	if callerOf(ctx).Role != Supervisor {
 		return nil
 	}
-	u, ok, err := a.deps.Users.User(ctx, id)
+	u, ok, err := a.user(ctx, id)
 	if err != nil {
-		return fmt.Errorf("load user: %w", err)
+		return err
 	}
 	if ok && Role(u.Role) != Agent {
 		return forbidden("only an admin changes a " + u.Role)
@@ -209,8 +228,8 @@ func (a *API) edit(ctx context.Context, what, kind, id string, change func() err
 	if err := change(); err != nil {
 		return siteProblem(err)
 	}
-	who := callerOf(ctx)
-	if err := a.deps.Audit.Audit(ctx, who.ID, kind+"."+what, id, address(requestOf(ctx))); err != nil {
+	e := storage.AuditEntry{Who: callerOf(ctx).ID, What: kind + "." + what, Object: id, Origin: address(requestOf(ctx))}
+	if err := a.deps.Audit.Audit(ctx, e); err != nil {
 		return fmt.Errorf("audit the change: %w", err)
 	}
 	return nil
@@ -218,7 +237,10 @@ func (a *API) edit(ctx context.Context, what, kind, id string, change func() err
 
 func siteProblem(err error) error {
 	var faults Faults
-	if !errors.As(err, &faults) {
+	switch {
+	case errors.Is(err, storage.ErrBadDocument):
+		return unprocessable(at("body", err.Error(), nil))
+	case !errors.As(err, &faults):
 		return fmt.Errorf("change the site: %w", err)
 	}
 	var out []error
@@ -241,13 +263,7 @@ func (a *API) deleteSite(ctx context.Context, kind, id string) error {
 			return err
 		}
 	}
-	return a.edit(ctx, "delete", kind, id, func() error {
-		ok, err := a.deps.Editor.Delete(ctx, kind, id)
-		if err == nil && !ok {
-			return cti.ErrNotFound
-		}
-		return err
-	})
+	return a.edit(ctx, "delete", kind, id, func() error { return a.deps.Editor.DeleteDocument(ctx, kind, id) })
 }
 
 type batchIn struct {
@@ -272,7 +288,7 @@ func (a *API) batchCustomers(ctx context.Context, in *batchIn) (*batchOut, error
 		docs[i] = encode(doc)
 	}
 	if err := a.edit(ctx, "batch", "customers", "", func() error {
-		return a.deps.Editor.Batch(ctx, "customers", docs)
+		return a.deps.Editor.PutDocuments(ctx, "customers", docs)
 	}); err != nil {
 		return nil, err
 	}

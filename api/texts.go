@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -164,7 +165,7 @@ type messagesIn struct {
 	Status string    `query:"status" enum:"scheduled,queued,submitting,submitted,delivered,failed,expired,unknown,canceled"`
 	Ref    string    `query:"ref" maxLength:"128"`
 	Since  time.Time `query:"since" doc:"inclusive"`
-	paged
+	Paged
 }
 
 func (a *API) listMessages(ctx context.Context, in *messagesIn) (*rows[sms.Message], error) {
@@ -189,7 +190,7 @@ func onlyOf(ctx context.Context) string {
 type inboxIn struct {
 	Since   time.Time `query:"since" doc:"inclusive"`
 	Matched string    `query:"matched" enum:"true,false" doc:"whether it answers a job"`
-	paged
+	Paged
 }
 
 func (a *API) listInbox(ctx context.Context, in *inboxIn) (*rows[sms.Incoming], error) {
@@ -226,29 +227,37 @@ func (a *API) ownerOf(ctx context.Context, e *cti.Event) string {
 	return owner
 }
 
-func (a *API) listDead(ctx context.Context, in *paged) (*rows[DeadLetter], error) {
-	letters, next, err := a.deps.Dead.Dead(ctx, in.page())
+// deadLetter is a notice that was given up, as the API shows it.
+type deadLetter struct {
+	ID       string          `json:"id"`
+	Event    string          `json:"event"`
+	URL      string          `json:"url"`
+	Time     stamp.Time      `json:"time"`
+	Attempts int             `json:"attempts"`
+	Error    string          `json:"error"`
+	Body     json.RawMessage `json:"body"`
+}
+
+func (a *API) listDead(ctx context.Context, in *Paged) (*rows[deadLetter], error) {
+	letters, next, err := a.deps.Dead.DeadLetters(ctx, in.page())
 	if err != nil {
 		return nil, fmt.Errorf("list dead letters: %w", err)
 	}
-	return pageOf(letters, next), nil
-}
-
-type replayed struct {
-	Body struct {
-		ID string `json:"id"`
+	var out []deadLetter
+	for _, l := range letters {
+		out = append(out, deadLetter(l))
 	}
+	return pageOf(out, next), nil
 }
 
-func (a *API) replay(ctx context.Context, in *byID) (*replayed, error) {
-	ok, err := a.deps.Dead.Replay(ctx, in.ID)
-	if err != nil {
+// replayed names what is on its way again.
+type replayed struct {
+	ID string `json:"id"`
+}
+
+func (a *API) replay(ctx context.Context, in *byID) (*one[replayed], error) {
+	if err := a.deps.Dead.Replay(ctx, in.ID); err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	if !ok {
-		return nil, cti.ErrNotFound
-	}
-	out := &replayed{}
-	out.Body.ID = in.ID
-	return out, nil
+	return &one[replayed]{Body: replayed{in.ID}}, nil
 }

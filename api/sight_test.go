@@ -1,0 +1,48 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"callbox/cti"
+	"callbox/internal/stamp"
+)
+
+func TestTakesPart(t *testing.T) {
+	start := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	at := func(seconds int) cti.Time { return stamp.At(start.Add(time.Duration(seconds) * time.Second)) }
+	offer := func(agent, outcome string, from, to int) cti.Offer {
+		o := cti.Offer{Agent: agent, Outcome: outcome, Start: at(from)}
+		if outcome != "" {
+			o.End = at(to)
+		}
+		return o
+	}
+	missed := offer("a", cti.OfferMissed, 10, 20)
+	for name, tt := range map[string]struct {
+		offers []cti.Offer
+		at     int
+		want   bool
+	}{
+		"before the offer":          {[]cti.Offer{missed}, 9, false},
+		"while it rings":            {[]cti.Offer{missed}, 15, true},
+		"at its end":                {[]cti.Offer{missed}, 20, true},
+		"after a miss":              {[]cti.Offer{missed}, 21, false},
+		"rings now":                 {[]cti.Offer{offer("a", "", 10, 0)}, 99, true},
+		"talks":                     {[]cti.Offer{offer("a", cti.OfferAnswered, 10, 12)}, 99, true},
+		"another talks":             {[]cti.Offer{missed, offer("b", cti.OfferAnswered, 21, 25)}, 30, false},
+		"handed on":                 {[]cti.Offer{offer("a", cti.OfferAnswered, 10, 12), offer("b", cti.OfferAnswered, 50, 55)}, 60, false},
+		"until it was handed on":    {[]cti.Offer{offer("a", cti.OfferAnswered, 10, 12), offer("b", cti.OfferAnswered, 50, 55)}, 55, true},
+		"the caller gave up":        {[]cti.Offer{offer("a", cti.OfferCanceled, 10, 12)}, 13, true},
+		"gave up, another was next": {[]cti.Offer{offer("a", cti.OfferCanceled, 10, 12), offer("b", "", 13, 0)}, 14, false},
+		"missed, offered again":     {[]cti.Offer{missed, offer("a", "", 30, 0)}, 31, true},
+		"never offered":             {[]cti.Offer{offer("b", cti.OfferAnswered, 10, 12)}, 15, false},
+	} {
+		if got := takesPart(&cti.CDR{Offers: tt.offers}, "a", at(tt.at)); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+	}
+	if !takesPart(&cti.CDR{Agent: &cti.Ref{ID: "a"}}, "a", at(0)) || takesPart(&cti.CDR{Agent: &cti.Ref{}}, "", at(0)) {
+		t.Error("a call that an agent made is his, and nobody's is nobody's")
+	}
+}
