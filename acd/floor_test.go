@@ -316,7 +316,7 @@ func TestThreeMissesInARow(t *testing.T) {
 		if d := floor.Desk(t, "1"); d.State != acd.Ready {
 			t.Errorf("before the third miss: %+v", d)
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		if d := floor.Desk(t, "1"); d.State != acd.NotReady || d.Reason != acd.ReasonNoAnswer {
 			t.Errorf("after the third miss: %+v", d)
 		}
@@ -421,7 +421,7 @@ func TestRestore(t *testing.T) {
 		if got := states(); got != "workingAfterCall notReadylunch ready loggedOff" {
 			t.Errorf("a little later: %s", got)
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		if got := states(); got != "ready notReadylunch ready loggedOff" {
 			t.Errorf("after wrap-up: %s", got)
 		}
@@ -467,7 +467,7 @@ func TestSweep(t *testing.T) {
 		if d := floor.Desk(t, "1"); d.Call != "" || next.Over() {
 			t.Errorf("before the lease ends: %+v", d)
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		if d := floor.Desk(t, "1"); d.Call == "" {
 			t.Errorf("after the lease the next caller has the desk: %+v", d)
 		}

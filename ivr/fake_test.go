@@ -1,0 +1,185 @@
+package ivr_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"callbox/cti"
+	"callbox/cti/media"
+	"callbox/internal/guard"
+	"callbox/ivr"
+	"callbox/ivr/flow"
+)
+
+// phone is a caller in memory: it hears prompts, presses keys, hangs up.
+type phone struct {
+	media.Port
+	digits chan rune
+	done   chan struct{}
+	ended  chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	err      error
+	answered bool
+	heard    []string // prompts, with how long where one was cut short
+	out      cti.Outcome
+	failed   error
+}
+
+func (p *phone) ID() string                { return "leg" }
+func (p *phone) Device() cti.Device        { return "line:test" }
+func (p *phone) Origin() cti.Origin        { return cti.Origin{Direction: cti.In, DID: "4001234567"} }
+func (p *phone) Alerting() <-chan struct{} { c := make(chan struct{}); close(c); return c }
+func (p *phone) Hangup(string)             { p.end(nil) }
+func (p *phone) Media() media.Port         { return p }
+func (p *phone) Done() <-chan struct{}     { return p.done }
+func (p *phone) Err() error                { return p.err }
+func (p *phone) Digits() <-chan rune       { return p.digits }
+func (p *phone) Law() media.Law            { return media.PCMA }
+func (p *phone) Stats() media.Stats        { return media.Stats{} }
+func (p *phone) hangUp()                   { p.end(cti.ErrRemoteHangup) }
+func (p *phone) end(err error)             { p.once.Do(func() { p.err = err; close(p.done) }) }
+func (p *phone) Answer(context.Context) error {
+	p.mu.Lock()
+	p.answered = true
+	p.mu.Unlock()
+	return nil
+}
+func (p *phone) Tap(media.Sink) {}
+func (p *phone) Send(string)    {}
+func (p *phone) press(keys string) {
+	for _, k := range keys {
+		p.digits <- k
+	}
+}
+func (p *phone) wait() (cti.Outcome, error) { <-p.ended; return p.out, p.failed }
+func (p *phone) sounds() string             { p.mu.Lock(); defer p.mu.Unlock(); return strings.Join(p.heard, " ") }
+
+func (p *phone) Play(ctx context.Context, prompt media.Prompt) error {
+	start, timer := time.Now(), time.NewTimer(prompt.Duration())
+	defer timer.Stop()
+	heard := prompt.Name
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		heard += "/" + time.Since(start).String()
+	}
+	p.mu.Lock()
+	p.heard = append(p.heard, heard)
+	p.mu.Unlock()
+	return nil
+}
+
+// prompts are 3 s each; lost.wav is none, slow.wav does not come.
+type prompts struct{}
+
+var errLost = errors.New("no such file")
+
+func (prompts) Prompt(ctx context.Context, name string) (media.Prompt, error) {
+	switch name {
+	case "lost.wav":
+		return media.Prompt{}, errLost
+	case "slow.wav":
+		<-ctx.Done()
+		return media.Prompt{}, context.Cause(ctx)
+	}
+	return media.Prompt{Name: strings.TrimSuffix(name, ".wav"), PCMA: make([]byte, 3*media.SampleRate)}, nil
+}
+
+// queues gives each queue's outcome after a second.
+type queues map[string]cti.Outcome
+
+func (q queues) Enqueue(ctx context.Context, _ *cti.Call, w cti.Wanted) (cti.Outcome, error) {
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return cti.Outcome{Kind: cti.Gone}, nil
+	}
+	out, ok := q[w.Queue]
+	if !ok {
+		return out, cti.ErrNotFound
+	}
+	return out, nil
+}
+
+type tickets struct{ asked *string }
+
+func (t tickets) Get(_ context.Context, url string) (json.RawMessage, error) {
+	*t.asked = url
+	if strings.HasSuffix(url, "/404") {
+		return nil, nil
+	}
+	return json.RawMessage(`{"status":"done"}`), nil
+}
+
+// store is the ledger; it keeps the record.
+type store struct {
+	mu     sync.Mutex
+	record cti.CDR
+	digits string
+}
+
+func (s *store) Open(context.Context, cti.CDR) error                { return nil }
+func (s *store) Amend(context.Context, string, cti.Amendment) error { return nil }
+func (s *store) Close(_ context.Context, r cti.CDR) error           { s.record = r; return nil }
+func (s *store) Note(_ context.Context, e cti.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Type == cti.EventDigitsReceived {
+		s.digits += e.UserData["digits"].(string) + " "
+	}
+	return nil
+}
+
+func (s *store) Record(context.Context, string, media.Port) (func(context.Context) cti.Recording, error) {
+	return func(context.Context) cti.Recording { return cti.Recording{} }, nil
+}
+
+type route struct {
+	handler cti.Handler
+	phone   *phone
+}
+
+func (r route) Route(cti.Origin, cti.Target) (cti.Handler, error) { return r, nil }
+
+func (r route) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) {
+	r.phone.out, r.phone.failed = r.handler.Handle(ctx, call)
+	return r.phone.out, r.phone.failed
+}
+
+// call lets somebody call a flow, given by its nodes; it begins at node a.
+func call(t *testing.T, nodes string, deps ivr.Deps) (*phone, *store) {
+	t.Helper()
+	flows, faults := flow.Parse([]byte("id: test\nstart: a\nnodes:\n"+nodes), "test.yaml")
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	deps.Prompts = prompts{}
+	if deps.Queues == nil {
+		deps.Queues = queues{}
+	}
+	handler, err := ivr.New(flows[0], "", deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &phone{digits: make(chan rune, 64), done: make(chan struct{}), ended: make(chan struct{})}
+	s := &store{}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	server := cti.NewServer(cti.Config{Log: log}, cti.Deps{Recorder: s, Ledger: s})
+	server.SetRouter(route{handler, p})
+	guard.Go("call", log, func() {
+		defer close(p.ended)
+		if err := server.Accept(context.Background(), p); err != nil {
+			t.Error(err)
+		}
+	})
+	return p, s
+}
