@@ -55,15 +55,8 @@ func (g *Gateway) count(news *bulletin) {
 		}
 		m := n.Message
 		g.counts.add(m.Account, m.Status, 1)
-		switch m.Status {
-		case Submitted:
-			if g.cfg.Submitted != nil {
-				g.cfg.Submitted(m.Account, m.Times[Submitted].Sub(m.Times[Queued].Time))
-			}
-		case Delivered:
-			if g.cfg.Delivered != nil && !m.Times[Submitted].IsZero() {
-				g.cfg.Delivered(m.Account, m.Times[Delivered].Sub(m.Times[Submitted].Time))
-			}
+		if m.Status == Delivered && g.cfg.Delivered != nil && !m.Times[Submitted].IsZero() {
+			g.cfg.Delivered(m.Account, m.Times[Delivered].Sub(m.Times[Submitted].Time))
 		}
 	}
 }

@@ -257,6 +257,21 @@ func TestLateReportSettlesUnknown(t *testing.T) {
 	}
 }
 
+func TestAcceptedWithoutAnID(t *testing.T) {
+	d := open(t)
+	d.line.answer = func(int, sms.Submission) (sms.Receipt, error) {
+		return sms.Receipt{Parts: []string{"a000000000000001", ""}}, nil
+	}
+	d.run()
+	job := d.send(zhang, strings.Repeat("字", 100))
+	d.await(job.ID, sms.Submitted)
+	d.report("a000000000000001", zhang, "DELIVRD")
+	d.report("b000000000000001", zhang, "DELIVRD")
+	if m := d.message(job.ID); m.Status != sms.Delivered || m.Parts != 2 {
+		t.Errorf("status = %s, parts %d; want delivered, 2", m.Status, m.Parts)
+	}
+}
+
 func TestNoReportInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(t, func(a *sms.Account) { a.ReportWait = time.Hour }).run()

@@ -27,8 +27,9 @@ type Config struct {
 	Log       *slog.Logger
 	Templates Templates
 	Events    Events
-	// Submitted observes the time from accepted to taken by the carrier,
-	// Delivered from there to the handset. They must be quick.
+	// Submitted observes how long a carrier took to answer a submit that it
+	// accepted, Delivered the time from there to the handset. They must be
+	// quick.
 	Submitted func(account string, took time.Duration)
 	Delivered func(account string, took time.Duration)
 }

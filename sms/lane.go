@@ -162,8 +162,12 @@ func (l *lane) deliver(ctx context.Context, r Record) (receipt Receipt, err erro
 	if l.plain.Load() {
 		s.Extension = ""
 	}
+	began := time.Now()
 	if fell := guard.Call(func() { receipt, err = l.carrier.Submit(ctx, s) }); fell != nil {
 		return Receipt{}, fmt.Errorf("%w: %w", ErrUncertain, fell)
+	}
+	if err == nil && l.g.cfg.Submitted != nil {
+		l.g.cfg.Submitted(l.name(), time.Since(began))
 	}
 	return receipt, err
 }

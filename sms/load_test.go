@@ -10,6 +10,8 @@ import (
 
 	"callbox/internal/guard"
 	"callbox/sms"
+	"callbox/storage"
+	"callbox/storage/storagetest"
 )
 
 // acceptMany accepts n jobs over some goroutines, each with its number as text.
@@ -95,8 +97,16 @@ func TestIdleTextLeavesAtOnce(t *testing.T) {
 	}
 }
 
-func BenchmarkWholeWay(b *testing.B) {
-	d := open(b)
+func BenchmarkWholeWay(b *testing.B) { wholeWay(b, storagetest.Open(b)) }
+
+func BenchmarkWholeWaySlowDisk(b *testing.B) {
+	cfg := storagetest.Config(b, b.TempDir())
+	cfg.SlowSync = 20 * time.Millisecond
+	wholeWay(b, storagetest.OpenAt(b, cfg))
+}
+
+func wholeWay(b *testing.B, db *storage.DB) {
+	d := openOn(b, db)
 	d.line.capacity = 64
 	var reports guard.Group
 	d.line.answer = func(n int, s sms.Submission) (sms.Receipt, error) {
