@@ -398,6 +398,16 @@ describe('the agent, with the stand-in', { timeout: 180_000, ...onlyFake }, () =
     });
   });
 
+  it('lets go of a call that rings elsewhere, even when no event says so', async () => {
+    await as(agent, async (page) => {
+      const id = ring();
+      await page.locator('article.ringing').waitFor();
+      const call = fake.calls.find((c) => c.id === id);
+      call.agent = { id: '1002', name: '赵敏' }; // this agent is told 404 now
+      await page.locator('article.ringing').waitFor({ state: 'detached' });
+    });
+  });
+
   it('comes back after the connection breaks, with what was missed', async () => {
     await as(agent, async (page) => {
       fake.cut();

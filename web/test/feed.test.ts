@@ -140,6 +140,8 @@ describe('a call', () => {
     const missed = { ...record, offers: [{ ...offers[0], agent: '1001', end: at(9), outcome: 'noAnswer' }] };
     expect(feeds.current(feeds.checked(feed, missed))).toBeUndefined();
     expect(feeds.current(feeds.checked(feed, { ...record, result: 'abandoned' }))).toBeUndefined();
+    expect(feeds.current(feeds.lost(feed, 'c1'))).toBeUndefined();
+    expect(feeds.current(feeds.lost(after(delivered, established), 'c1'))).toMatchObject({ phase: 'talking' });
     expect(feeds.current(feeds.checked(after(delivered, established), missed))).toMatchObject({ phase: 'talking' });
   });
 

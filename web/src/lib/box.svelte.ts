@@ -117,8 +117,13 @@ export class Box {
   async #checkRing(): Promise<void> {
     const call = this.call;
     if (call?.phase === 'ringing') {
-      const record = await api.call(call.id).catch(() => null);
-      if (record) this.feed = feeds.checked(this.feed, record);
+      try {
+        const record = await api.call(call.id);
+        this.feed = feeds.checked(this.feed, record);
+      } catch (why) {
+        // A call that this agent may no longer see is somebody else's by now.
+        if (why instanceof ApiError && why.fault === 'notFound') this.feed = feeds.lost(this.feed, call.id);
+      }
     }
     this.#ring = undefined;
     this.#watchRing();

@@ -424,6 +424,11 @@ export function checked(feed: Feed, call: CallRecord): Feed {
   return missed || call.result ? dismissed(feed, call.id) : feed;
 }
 
+/** A ringing call that the box does not show this agent any more. */
+export function lost(feed: Feed, id: string): Feed {
+  return feed.calls[id]?.phase === 'ringing' ? dismissed(feed, id) : feed;
+}
+
 /** The whole customer of a call that so far only named one. */
 export function withCustomer(feed: Feed, id: string, customer: Customer): Feed {
   const call = feed.calls[id];
