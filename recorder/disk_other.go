@@ -1,0 +1,7 @@
+//go:build !linux
+
+package recorder
+
+import "os"
+
+func syncDisk(dir *os.File) error { return dir.Sync() }
