@@ -46,7 +46,8 @@ type Queue struct {
 	ServiceLevel time.Duration
 }
 
-// Desk is an agent's place on the floor as screens see it.
+// Desk is an agent's place on the floor as screens see it. Call is the one that
+// is talked on there, or wrapped up.
 type Desk struct {
 	ID      string   `json:"id"`
 	Name    string   `json:"name"`

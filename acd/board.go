@@ -85,16 +85,18 @@ func (b *board) note(e cti.Event) {
 // join lets a call wait, or says at once why it cannot.
 func (b *board) join(t *ticket, now time.Time) (out string, err error) {
 	l := b.lines[t.wanted.Queue]
-	switch {
-	case l == nil:
+	if l == nil {
 		return "", cti.ErrNotFound
+	}
+	t.line = l
+	switch {
 	case !l.staffed(t.wanted):
 		return cti.NoAgents, nil
 	case l.MaxLength > 0 && b.unserved(l) >= l.MaxLength:
 		return cti.Full, nil
 	}
 	b.joined++
-	t.line, t.number, t.since = l, b.joined, now
+	t.number, t.since = b.joined, now
 	if l.MaxWait > 0 {
 		t.expires = now.Add(l.MaxWait)
 	}

@@ -74,17 +74,13 @@ func (d *desk) view() strategy.Desk {
 	}
 }
 
-// Desk is the desk as screens see it.
+// screen is the desk as screens see it.
 func (d *desk) screen() Desk {
-	out := Desk{
+	return Desk{
 		ID: d.agent.ID, Name: d.agent.Name, State: d.state, Reason: d.reason,
 		Since: stamp.At(d.since), Pending: d.pending, Phone: d.phone, Away: d.away,
-		Queues: append([]string{}, d.agent.Queues...),
+		Call: d.call(), Queues: append([]string{}, d.agent.Queues...),
 	}
-	if d.talking {
-		out.Call = d.ticket.id
-	}
-	return out
 }
 
 func (d *desk) row() DeskRow {

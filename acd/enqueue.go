@@ -24,10 +24,11 @@ func (f *Floor) Enqueue(ctx context.Context, call *cti.Call, wanted cti.Wanted) 
 		return gone(ctx), nil
 	case err != nil:
 		return cti.Outcome{Kind: cti.Failed, Cause: cti.CauseError}, fmt.Errorf("queue %s: %w", wanted.Queue, err)
-	case out != "":
-		return cti.Outcome{Kind: out}, nil
 	}
 	call.Queued(cti.Ref{ID: queue.ID, Name: queue.Name})
+	if out != "" {
+		return v.without(ctx, out, nil)
+	}
 	return v.serve(ctx, queue)
 }
 

@@ -81,7 +81,7 @@ func TestTalk(t *testing.T) {
 			t.Errorf("offers %+v", cdr.Offers)
 		}
 		synctest.Wait()
-		if d := floor.Desk(t, "1"); d.State != acd.WorkingAfterCall || d.Call != "" {
+		if d := floor.Desk(t, "1"); d.State != acd.WorkingAfterCall || d.Call != cdr.ID {
 			t.Errorf("after the talk the desk is %+v", d)
 		}
 	})
@@ -284,7 +284,7 @@ func TestCallerHangsUp(t *testing.T) {
 				if cdr.Where != tt.where {
 					t.Errorf("given up at %q, want %q", cdr.Where, tt.where)
 				}
-				if d := floor.Desk(t, "1"); d.State != tt.state || d.Call != "" {
+				if d := floor.Desk(t, "1"); d.State != tt.state || (d.Call != "") != (tt.state == acd.WorkingAfterCall) {
 					t.Errorf("desk %+v", d)
 				}
 			})
