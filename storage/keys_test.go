@@ -1,0 +1,46 @@
+package storage_test
+
+import (
+	"errors"
+	"testing"
+
+	"callbox/internal/seal"
+	"callbox/storage"
+	"callbox/storage/storagetest"
+)
+
+func TestKeyNeedsItsSecretKey(t *testing.T) {
+	cfg := storagetest.Config(t, t.TempDir())
+	d, stop := storagetest.Start(t, cfg)
+	defer stop()
+	made, _, err := d.AddKey(t.Context(), "twilio", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	other := make([]byte, seal.KeySize)
+	other[0] = 1
+	if cfg.Secret, err = seal.New(other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storagetest.OpenAt(t, cfg).KeySecret(t.Context(), made.ID); !errors.Is(err, seal.ErrBroken) {
+		t.Errorf("under another secret key: %v", err)
+	}
+}
+
+func TestRevokedKeyIsUnknown(t *testing.T) {
+	d := storagetest.Open(t)
+	_, text, err := d.AddKey(t.Context(), "old", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveKey(t.Context(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.KeyOf(t.Context(), text); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("KeyOf = %v", err)
+	}
+	if err := d.RemoveKey(t.Context(), "old"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("revoked twice: %v", err)
+	}
+}
