@@ -1,0 +1,159 @@
+package storage_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"callbox/cti"
+	"callbox/sms"
+	"callbox/storage"
+	"callbox/storage/storagetest"
+)
+
+func site() storage.Site {
+	return storage.Site{
+		Agents: []storage.Agent{
+			{ID: "1001", Name: "王芳", Password: "secret-1", Extension: "1001", SIPPassword: "sip-1", Skills: map[string]int{"repair": 5}, Queues: []string{"repair"}},
+			{ID: "boss", Name: "老板", Role: storage.RoleSupervisor, Password: "secret-2"},
+		},
+		Queues: []storage.Queue{{ID: "repair", Name: "报修", RingTimeout: storage.Duration(20e9)}, {ID: "a", Name: "A"}},
+		Routes: []storage.Route{{Number: "4001234567", Flow: "hotline"}},
+		Flows:  []storage.Flow{{ID: "hotline", Doc: json.RawMessage(`{"id":"hotline","start":"bye","nodes":{"bye":{"hangup":{}}}}`)}},
+		Customers: []cti.Customer{{
+			ID: "c1", Name: "张三", Numbers: []string{"138 0013 8000", "88880001"},
+			Extra: map[string]any{"level": "gold"},
+		}},
+		Templates: []sms.Template{{ID: "work_order", Class: sms.ClassDispatch, Text: "{ref}"}},
+		Hash:      "h1",
+	}
+}
+
+func TestSiteGoesRound(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx := t.Context()
+	good(t, d.AddUser(ctx, storage.Agent{ID: "root", Role: storage.RoleAdmin, Password: "x"}))
+	good(t, d.ApplySite(ctx, site()))
+	first, err := d.ExportSite(ctx)
+	good(t, err)
+	if first.Agents[0].Password != "" || !storage.CheckPassword("secret-1", first.Agents[0].PasswordHash) ||
+		*first.Agents[0].SIPHA1 != storage.NewHA1("1001", "sip-1") {
+		t.Errorf("agent = %+v", first.Agents[0])
+	}
+	for name, again := range map[string]storage.Site{"the same": site(), "its export": first} {
+		good(t, d.ApplySite(ctx, again))
+		second, err := d.ExportSite(ctx)
+		good(t, err)
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("%s changed the site: %s", name, diff)
+		}
+	}
+	if hash, err := d.SiteHash(ctx); hash != "h1" || err != nil {
+		t.Errorf("SiteHash = %q, %v", hash, err)
+	}
+	good(t, d.ApplySite(ctx, storage.Site{Queues: []storage.Queue{}}))
+	after, err := d.ExportSite(ctx)
+	good(t, err)
+	if len(after.Queues) != 0 || len(after.Agents) != 2 || len(after.Customers) != 1 {
+		t.Errorf("an empty section: %+v", after)
+	}
+	good(t, d.ApplySite(ctx, storage.Site{Agents: []storage.Agent{}}))
+	users, err := d.Users(ctx)
+	good(t, err)
+	if len(users) != 1 || users[0].ID != "root" {
+		t.Errorf("users = %+v, want root alone", users)
+	}
+}
+
+func TestSiteIsAllOrNothing(t *testing.T) {
+	d := storagetest.Open(t)
+	bad := site()
+	bad.Agents = append(bad.Agents, storage.Agent{ID: "1002", Extension: "1001"})
+	if err := d.ApplySite(t.Context(), bad); !errors.Is(err, storage.ErrConflict) {
+		t.Errorf("ApplySite = %v, want ErrConflict", err)
+	}
+	left, err := d.ExportSite(t.Context())
+	good(t, err)
+	if len(left.Queues)+len(left.Agents)+len(left.Customers) != 0 {
+		t.Errorf("something stayed: %+v", left)
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx := t.Context()
+	good(t, d.ApplySite(ctx, site()))
+	for kind, id := range map[string]string{
+		"agents": "1001", "queues": "repair", "routes": "4001234567", "flows": "hotline", "templates": "work_order", "customers": "c1",
+	} {
+		doc, err := d.Document(ctx, kind, id)
+		good(t, err)
+		good(t, d.PutDocuments(ctx, kind, []json.RawMessage{doc}))
+		again, err := d.Document(ctx, kind, id)
+		good(t, err)
+		if string(doc) != string(again) {
+			t.Errorf("%s: what GET gives PUT takes: %s became %s", kind, doc, again)
+		}
+		list, next, err := d.Documents(ctx, kind, storage.Page{Limit: 1})
+		if err != nil || len(list) != 1 || (kind == "agents" || kind == "queues") != (next != "") {
+			t.Errorf("%s: list = %s, %q, %v", kind, list, next, err)
+		}
+		if err := d.PutDocuments(ctx, kind, []json.RawMessage{doc, json.RawMessage(`{"surprise":1}`)}); !errors.Is(err, storage.ErrBadDocument) {
+			t.Errorf("%s: a bad document: %v", kind, err)
+		}
+		good(t, d.DeleteDocument(ctx, kind, id))
+		if err := d.DeleteDocument(ctx, kind, id); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("%s: deleted twice: %v", kind, err)
+		}
+	}
+	if u, err := d.User(ctx, "boss"); err != nil || !storage.CheckPassword("secret-2", u.PasswordHash) {
+		t.Errorf("boss = %+v, %v", u, err)
+	}
+}
+
+func TestDocumentsKeepSecrets(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx := t.Context()
+	good(t, d.ApplySite(ctx, site()))
+	doc, err := d.Document(ctx, "agents", "1001")
+	good(t, err)
+	good(t, d.PutDocuments(ctx, "agents", []json.RawMessage{doc}))
+	ha1, ok, err := d.HA1(ctx, "1001")
+	if err != nil || !ok || ha1 != storage.NewHA1("1001", "sip-1") {
+		t.Errorf("HA1 = %+v, %v, %v", ha1, ok, err)
+	}
+	if _, ok, _ := d.HA1(ctx, "9999"); ok {
+		t.Error("an unknown extension has an HA1")
+	}
+}
+
+func TestCustomersAreFound(t *testing.T) {
+	d := storagetest.Open(t)
+	good(t, d.ApplySite(t.Context(), site()))
+	for _, n := range []cti.Number{{E164: "+8613800138000"}, {Raw: "057188880001"}, {E164: "+8657188880001", Raw: "x"}} {
+		c, ok, err := d.Find(t.Context(), n)
+		if err != nil || !ok || c.Name != "张三" || c.Extra["level"] != "gold" {
+			t.Errorf("Find(%+v) = %+v, %v, %v", n, c, ok, err)
+		}
+	}
+	for _, n := range []cti.Number{{}, {Raw: "anonymous"}, {Raw: "10086"}} {
+		if _, ok, err := d.Find(t.Context(), n); ok || err != nil {
+			t.Errorf("Find(%+v) = %v, %v", n, ok, err)
+		}
+	}
+}
+
+func TestCheckPassword(t *testing.T) {
+	hash, err := storage.HashPassword("right")
+	good(t, err)
+	for password, want := range map[string]bool{"right": true, "wrong": false, "": false} {
+		if got := storage.CheckPassword(password, hash); got != want {
+			t.Errorf("CheckPassword(%q) = %v", password, got)
+		}
+	}
+	if storage.CheckPassword("", "") {
+		t.Error("no password opens")
+	}
+}
