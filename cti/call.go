@@ -317,14 +317,20 @@ func popURL(c Customer) string {
 	return ""
 }
 
-// EndOffer notes how the running offer ended (an Offer… outcome).
+// EndOffer notes how the running offer ended (an Offer… outcome); an agent
+// whose phone stops ringing is told by connectionCleared.
 func (c *Call) EndOffer(outcome string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	agent := ""
 	if n := len(c.record.Offers); n > 0 {
 		c.record.Offers[n-1].End, c.record.Offers[n-1].Outcome = stamp.Now(), outcome
+		agent = c.record.Offers[n-1].Agent
 	}
 	if outcome != OfferAnswered && outcome != OfferCanceled {
 		c.where, c.pending = WhereQueue, nil
+	}
+	c.mu.Unlock()
+	if outcome != OfferAnswered {
+		c.note(Event{Type: EventConnectionCleared, AgentID: agent, Cause: outcome})
 	}
 }
