@@ -81,10 +81,9 @@ func (j *Journal) Note(_ context.Context, e cti.Event) error {
 		j.last--
 		return fmt.Errorf("note %s: %w", e.Type, err)
 	}
-	record := e.Call
-	e.Call = nil
-	j.tail = append(j.tail, e)
-	e.Call = record
+	bare := e // the writer reads e meanwhile
+	bare.Call = nil
+	j.tail = append(j.tail, bare)
 	j.publish(e)
 	return nil
 }
