@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -100,6 +101,7 @@ type API struct {
 	origin    string // of PublicURL
 	shelf     *os.Root
 	sessions  *scs.SessionManager
+	closing   sync.Mutex // held while a session's activity is written, or its end
 	guesses   limiter
 	hashing   chan struct{} // slots for password hashes
 	touched   chan string
@@ -213,8 +215,8 @@ func (a *API) Run(ctx context.Context) error {
 	return err
 }
 
-// follow hands out events and counts what they tell. Where it was too slow for
-// the journal it fetches what it missed.
+// follow hands out events. Where it was too slow for the journal it fetches
+// what it missed.
 func (a *API) follow(ctx context.Context) error {
 	a.hub.start(a.deps.Journal.Last())
 	for {
@@ -253,9 +255,6 @@ func (a *API) catchUp(ctx context.Context, next int64) {
 }
 
 func (a *API) handOut(ctx context.Context, e *cti.Event) {
-	if e.Type == cti.EventCallCleared && e.Call != nil {
-		a.metrics.CallEnded(e.Call)
-	}
 	if !a.hub.watched() { // those who see all need no look at whose it is
 		a.hub.publish(e, nil, "")
 		return

@@ -276,7 +276,7 @@ func (a *API) sendMessage(ctx context.Context, who *caller, raw json.RawMessage)
 		return nil, cti.ErrNotFound
 	}
 	e := cti.Event{Type: cti.EventMessage, AgentID: args.To, UserData: map[string]any{
-		"from": cti.Ref{ID: who.ID, Name: who.Name}, "text": args.Text,
+		"from": who.ID, "name": who.Name, "text": args.Text,
 	}}
 	if err := a.deps.Ledger.Note(ctx, e); err != nil {
 		return nil, fmt.Errorf("send message: %w", err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -278,11 +279,19 @@ func TestReadOnlySite(t *testing.T) {
 	}
 }
 
+// ledger keeps nothing.
+type ledger struct{ cti.Ledger }
+
+func (ledger) Close(context.Context, cti.CDR) error { return nil }
+
 func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	m := w.api.metrics
 	result := cti.ResultAnswered
-	m.CallEnded(&cti.CDR{Result: &result, Legs: []cti.LegRecord{{MOS: new(float64)}}})
+	ended := cti.CDR{ID: "c1", Result: &result, Legs: []cti.LegRecord{{MOS: new(float64)}}}
+	if err := m.Ledger(ledger{}).Close(t.Context(), ended); err != nil {
+		t.Fatal(err)
+	}
 	m.Commit(time.Millisecond)
 	m.Submit(time.Millisecond)
 	m.Delivery(time.Second)

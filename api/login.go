@@ -116,8 +116,11 @@ func (a *API) touch(token string) {
 	}
 }
 
-// keepAlive writes a session's activity.
+// keepAlive writes a session's activity. It and close take turns, so that a
+// session that ends meanwhile does not come back.
 func (a *API) keepAlive(ctx context.Context, token string) error {
+	a.closing.Lock()
+	defer a.closing.Unlock()
 	sctx, err := a.sessions.Load(ctx, token)
 	if err != nil {
 		return fmt.Errorf("load session: %w", err)
@@ -247,6 +250,8 @@ func (a *API) close(ctx context.Context, token string) error {
 	if err != nil {
 		return fmt.Errorf("load session: %w", err)
 	}
+	a.closing.Lock()
+	defer a.closing.Unlock()
 	if err := a.sessions.Destroy(sctx); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}

@@ -92,6 +92,20 @@ func (m *Metrics) CallEnded(c *cti.CDR) {
 	}
 }
 
+// Ledger is next, whose final records are counted.
+func (m *Metrics) Ledger(next cti.Ledger) cti.Ledger { return countedLedger{next, m} }
+
+type countedLedger struct {
+	cti.Ledger
+	metrics *Metrics
+}
+
+// Close implements [cti.Ledger].
+func (l countedLedger) Close(ctx context.Context, cdr cti.CDR) error {
+	l.metrics.CallEnded(&cdr)
+	return l.Ledger.Close(ctx, cdr)
+}
+
 // CallSetup times seizing of a line to its answer.
 func (m *Metrics) CallSetup(d time.Duration) { m.setup.Observe(d.Seconds()) }
 

@@ -302,7 +302,11 @@ func (s *socket) reply(id json.RawMessage, result any, failed error) {
 // between, and the ending.
 func (s *socket) write(ctx context.Context, since int64) {
 	defer s.conn.Close()
-	from, err := s.greet(ctx, since)
+	var from int64
+	var err error
+	if s.ending.Load() == nil {
+		from, err = s.greet(ctx, since)
+	}
 	if err != nil {
 		if !gone(err) {
 			s.api.log.Error("a screen could not be greeted", "user", s.who.ID, "err", err)

@@ -478,3 +478,20 @@ func TestMissedEventsAreFetched(t *testing.T) {
 		t.Errorf("got %v %v, want the screen closed", m, err)
 	}
 }
+
+func TestScreensCloseWhenTheBoxGoesDown(t *testing.T) {
+	w := newWorld(t)
+	b := w.login("1001")
+	s := b.dial("")
+	s.next()
+	w.stop()
+	if m, err := s.read(); !websocket.IsCloseError(err, websocket.CloseGoingAway) {
+		t.Errorf("got %v %v, want 1001", m, err)
+	}
+	waitFor(t, "no socket is left", func() bool { return len(w.api.hub.all()) == 0 })
+	if late, _, err := b.try("", http.Header{"Origin": {w.srv.URL}}); err == nil {
+		if m, err := late.read(); err == nil {
+			t.Errorf("a late screen got %v", m)
+		}
+	}
+}
