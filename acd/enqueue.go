@@ -21,7 +21,7 @@ func (f *Floor) Enqueue(ctx context.Context, call *cti.Call, wanted cti.Wanted) 
 	queue, out, err := v.join(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return gone(ctx), nil
+		return gone(context.Cause(ctx)), nil
 	case err != nil:
 		return cti.Outcome{Kind: cti.Failed, Cause: cti.CauseError}, fmt.Errorf("queue %s: %w", wanted.Queue, err)
 	}
@@ -93,10 +93,12 @@ func (v *visit) serve(ctx context.Context, queue Queue) (cti.Outcome, error) {
 // without is the end of a wait that led to no talk. A caller who is gone keeps
 // the place in the record where that happened.
 func (v *visit) without(ctx context.Context, out string, err error) (cti.Outcome, error) {
-	if ctx.Err() != nil {
-		return gone(ctx), nil
-	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return gone(context.Cause(ctx)), nil
+	case hungUp(err):
+		return gone(err), nil
+	case err != nil:
 		return cti.Outcome{Kind: cti.Failed, Cause: cti.CauseError}, err
 	}
 	v.call.Dequeued(out)
@@ -259,12 +261,17 @@ func cause(ctx context.Context, err error) string {
 	return cti.CauseError
 }
 
-// gone is the outcome for a call whose context has ended.
-func gone(ctx context.Context) cti.Outcome {
-	why := context.Cause(ctx)
+// hungUp says that the outside leg is over, which may show in an error before
+// it shows in the call's context.
+func hungUp(err error) bool {
+	return errors.Is(err, cti.ErrRemoteHangup) || errors.Is(err, cti.ErrLineLost) || errors.Is(err, cti.ErrCanceled)
+}
+
+// gone is the outcome for a call that is over, for this reason.
+func gone(why error) cti.Outcome {
 	out := cti.Outcome{Kind: cti.Gone, Side: cti.BoxSide, Cause: cti.CauseNormal}
 	switch {
-	case errors.Is(why, cti.ErrRemoteHangup):
+	case errors.Is(why, cti.ErrRemoteHangup), errors.Is(why, cti.ErrCanceled):
 		out.Side = cti.CallerSide
 	case errors.Is(why, cti.ErrLineLost):
 		out.Side, out.Cause = cti.LineSide, cti.CauseLineLost

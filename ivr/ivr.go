@@ -64,7 +64,7 @@ func (f *Flow) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) 
 	next := f.start
 	for range maxVisits {
 		if ctx.Err() != nil {
-			return gone(ctx), nil
+			return gone(context.Cause(ctx)), nil
 		}
 		if next == "" {
 			return w.completed(), nil
@@ -123,10 +123,12 @@ func (w *walk) visit(ctx context.Context, n flow.Node) (step, error) {
 }
 
 func (w *walk) end(ctx context.Context, s step, err error) (cti.Outcome, error) {
-	if ctx.Err() != nil && s.end == nil {
-		return gone(ctx), nil
-	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && s.end == nil:
+		return gone(context.Cause(ctx)), nil
+	case hungUp(err):
+		return gone(err), nil
+	case err != nil:
 		return cti.Outcome{Kind: cti.Failed, Side: cti.BoxSide, Cause: cti.CauseError},
 			fmt.Errorf("flow %s: %w", w.flow.graph.ID, err)
 	}
@@ -143,12 +145,20 @@ func (w *walk) completed() cti.Outcome {
 	return out
 }
 
-// gone is the outcome for a call whose context has ended; the cause in its
-// record comes from there.
-func gone(ctx context.Context) cti.Outcome {
-	out := cti.Outcome{Kind: cti.Gone, Side: cti.BoxSide, Cause: cti.CauseNormal}
-	if errors.Is(context.Cause(ctx), cti.ErrRemoteHangup) {
-		out.Side = cti.CallerSide
+// hungUp says that the caller's leg is over, which may show in an error before
+// it shows in the call's context.
+func hungUp(err error) bool {
+	return errors.Is(err, cti.ErrRemoteHangup) || errors.Is(err, cti.ErrLineLost) || errors.Is(err, cti.ErrCanceled)
+}
+
+// gone is the outcome for a call that is over, for this reason.
+func gone(why error) cti.Outcome {
+	out := cti.Outcome{Kind: cti.Gone, Side: cti.CallerSide, Cause: cti.CauseNormal}
+	switch {
+	case errors.Is(why, cti.ErrLineLost):
+		out.Side, out.Cause = cti.LineSide, cti.CauseLineLost
+	case !hungUp(why):
+		out.Side = cti.BoxSide
 	}
 	return out
 }
