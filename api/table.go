@@ -171,7 +171,7 @@ var (
 	socketScope = access{roles: everyone, scopes: []string{ScopeCalls, ScopeSMS}}
 )
 
-// table is every route: what INTERFACE names and nothing else. What has no
+// table is every route: what is documented and nothing else. What has no
 // handler is answered with 501.
 func table() []route {
 	return []route{
