@@ -11,7 +11,8 @@ type Phones interface {
 	Reachable(extension string) bool
 }
 
-// Journal takes the floor's events; it never waits for the disk.
+// Journal takes the floor's events. Note never waits for the disk; Amend may,
+// the floor calls it in a goroutine that Run waits for.
 type Journal interface {
 	Note(ctx context.Context, e cti.Event) error
 	Amend(ctx context.Context, call string, a cti.Amendment) error

@@ -60,7 +60,7 @@ func New(graph flow.Flow, start string, deps Deps) (*Flow, error) {
 // Handle takes a call from node to node until the flow ends, the caller does,
 // or a queue hands the call on. It returns soon after ctx ends.
 func (f *Flow) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) {
-	w := &walk{flow: f, call: call, keys: keys{port: call.Media()}, vars: map[string]any{}}
+	w := &walk{flow: f, call: call, keys: keys{port: call.Media(), log: call.Log()}, vars: map[string]any{}}
 	next := f.start
 	for range maxVisits {
 		if ctx.Err() != nil {

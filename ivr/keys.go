@@ -3,6 +3,7 @@ package ivr
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"callbox/cti/media"
@@ -18,6 +19,7 @@ var (
 // prompt is kept for the node that asks for one.
 type keys struct {
 	port  media.Port
+	log   *slog.Logger
 	ahead []rune
 }
 
@@ -59,7 +61,7 @@ func (k *keys) during(ctx context.Context, play func(context.Context) error) err
 	playing, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	ended := make(chan error, 1)
-	guard.Go("prompt", nil, func() {
+	guard.Go("prompt", k.log, func() {
 		err := errors.New("player fell")
 		defer func() { ended <- err }()
 		err = play(playing)
