@@ -148,6 +148,9 @@ func (a *API) trust(public string) error {
 }
 
 func (a *API) openShelf() (err error) {
+	if err = os.MkdirAll(a.cfg.Recordings, 0o700); err != nil {
+		return fmt.Errorf("make the recordings' folder: %w", err)
+	}
 	if a.shelf, err = os.OpenRoot(a.cfg.Recordings); err != nil {
 		return fmt.Errorf("open the recordings: %w", err)
 	}
