@@ -76,15 +76,12 @@ func histogram(name, help string, buckets []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 }
 
-// CallEnded counts a call with its result, set-up time and quality.
+// CallEnded counts a call with its result and quality.
 func (m *Metrics) CallEnded(c *cti.CDR) {
 	if c.Result == nil {
 		return
 	}
 	m.calls.WithLabelValues(*c.Result).Inc()
-	if !c.Times.Seize.IsZero() && !c.Times.Answer.IsZero() {
-		m.CallSetup(c.Times.Answer.Sub(c.Times.Seize.Time))
-	}
 	for _, leg := range c.Legs {
 		if leg.MOS != nil {
 			m.mos.Observe(*leg.MOS)
@@ -103,6 +100,9 @@ type countedLedger struct {
 // Close implements [cti.Ledger].
 func (l countedLedger) Close(ctx context.Context, cdr cti.CDR) error {
 	l.metrics.CallEnded(&cdr)
+	if !cdr.Times.Seize.IsZero() && !cdr.Times.Answer.IsZero() {
+		l.metrics.CallSetup(cdr.Times.Answer.Sub(cdr.Times.Seize.Time))
+	}
 	return l.Ledger.Close(ctx, cdr)
 }
 
