@@ -1,0 +1,93 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Headers of a notice.
+const (
+	EventHeader     = "Callbox-Event-Id"
+	AttemptHeader   = "Callbox-Attempt"
+	SignatureHeader = "Callbox-Signature"
+)
+
+// answerTime is how long a receiver may take.
+const answerTime = 5 * time.Second
+
+// errSlow is the cause of an attempt that took too long.
+var errSlow = errors.New("no answer within 5 s")
+
+// Signature is the value of [SignatureHeader]: t=UNIX,v1=HEX, where HEX is
+// HMAC-SHA256(secret, t + "." + body).
+func Signature(secret, body []byte, at time.Time) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(t))
+	mac.Write([]byte{'.'})
+	mac.Write(body)
+	return "t=" + t + ",v1=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// post makes one attempt. nil: the receiver has it.
+func (s *Sender) post(ctx context.Context, d Delivery) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errSlow)
+	defer cancel()
+	req, err := request(ctx, d)
+	if err != nil {
+		return err
+	}
+	client := s.guarded
+	if d.Trusted {
+		client = s.trusted
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return because(ctx, err)
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	return verdict(res, because(ctx, err))
+}
+
+func request(ctx context.Context, d Delivery) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "callbox")
+	req.Header.Set(EventHeader, d.Event)
+	req.Header.Set(AttemptHeader, strconv.Itoa(d.Attempt+1))
+	if len(d.Secret) > 0 {
+		req.Header.Set(SignatureHeader, Signature(d.Secret, d.Body, time.Now()))
+	}
+	return req, nil
+}
+
+// because puts the context's cause in place of its bare error.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func verdict(res *http.Response, reading error) error {
+	switch {
+	case res.StatusCode < 200 || res.StatusCode > 299:
+		return fmt.Errorf("answer %s", res.Status)
+	case res.Request != nil && res.Request.Method != http.MethodPost:
+		return errors.New("a redirect lost the body; answer with 307 or 308")
+	}
+	return reading
+}
