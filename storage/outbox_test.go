@@ -1,0 +1,150 @@
+package storage_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"callbox/storage"
+	"callbox/storage/storagetest"
+)
+
+const hookURL = "http://hook.test/x"
+
+func told(t *testing.T, d *storage.DB, n storage.Notice) {
+	t.Helper()
+	good(t, d.Write(t.Context(), "tell", func(tx *sql.Tx) error { return d.Notices().Add(tx, n) }))
+}
+
+// due are the bodies' data that may go to endpoint now.
+func due(t *testing.T, d *storage.DB, endpoint string) []storage.Delivery {
+	t.Helper()
+	list, _, err := d.Notices().Due(t.Context(), endpoint, time.Now().Add(time.Millisecond), 100)
+	good(t, err)
+	return list
+}
+
+func data(x storage.Delivery) string {
+	var body struct{ Data string }
+	_ = json.Unmarshal(x.Body, &body) // then it is empty
+	return body.Data
+}
+
+func TestOutboxKeepsOrderOfAKey(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx, n := t.Context(), d.Notices()
+	hook(t, d)
+	for _, what := range []string{"a1", "a2", "b1"} {
+		told(t, d, storage.Notice{Event: storage.NoticeCallNew, OrderKey: what[:1], Data: what})
+	}
+	told(t, d, storage.Notice{Event: storage.NoticeSMSStatus, OrderKey: "s", Data: "unwanted"})
+	select {
+	case <-n.Wake():
+	default:
+		t.Error("nobody was woken")
+	}
+	first := due(t, d, hookURL)
+	if len(first) != 2 || data(first[0]) != "a1" || data(first[1]) != "b1" || string(first[0].Secret) != "s" || !first[0].Trusted {
+		t.Fatalf("due %+v", first)
+	}
+	later := time.Now().Add(time.Hour)
+	good(t, n.Failed(ctx, first[0].ID, time.Now(), later, "answer 500"))
+	good(t, n.Sent(ctx, first[1].ID))
+	list, next, err := n.Due(ctx, hookURL, time.Now(), 100)
+	if err != nil || len(list) != 0 || next.Sub(later).Abs() > time.Millisecond {
+		t.Errorf("due %+v, next %v, %v", list, next, err)
+	}
+	good(t, n.Dead(ctx, first[0].ID, "gave up"))
+	if list := due(t, d, hookURL); len(list) != 1 || data(list[0]) != "a2" {
+		t.Errorf("behind the dead letter: %+v", list)
+	}
+	if waiting, err := n.Waiting(ctx); waiting != 1 || err != nil {
+		t.Errorf("Waiting = %d, %v", waiting, err)
+	}
+	if err := n.Sent(ctx, first[1].ID); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("Sent twice = %v", err)
+	}
+}
+
+func TestDeadLettersAreReplayed(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx, n := t.Context(), d.Notices()
+	hook(t, d)
+	for _, what := range []string{"a1", "a2"} {
+		told(t, d, storage.Notice{Event: storage.NoticeCallNew, OrderKey: "a", Data: what})
+		good(t, n.Dead(ctx, due(t, d, hookURL)[0].ID, "gave up"))
+	}
+	page, next, err := n.DeadLetters(ctx, storage.Page{Limit: 1})
+	if err != nil || len(page) != 1 || !strings.Contains(string(page[0].Body), "a2") || page[0].Attempts != 1 || next == "" {
+		t.Fatalf("DeadLetters = %+v, %q, %v", page, next, err)
+	}
+	older, next, err := n.DeadLetters(ctx, storage.Page{Limit: 1, Cursor: next})
+	if err != nil || len(older) != 1 || older[0].Event != storage.NoticeCallNew || older[0].URL != hookURL || next != "" {
+		t.Fatalf("DeadLetters = %+v, %q, %v", older, next, err)
+	}
+	good(t, n.Replay(ctx, older[0].ID))
+	if list := due(t, d, hookURL); len(list) != 1 || data(list[0]) != "a1" || list[0].Attempt != 0 {
+		t.Errorf("replayed: %+v", list)
+	}
+	for _, id := range []string{older[0].ID, "0", "x", ""} {
+		if err := n.Replay(ctx, id); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("Replay(%q) = %v", id, err)
+		}
+	}
+}
+
+func TestCallbacksAreSignedByTheirKey(t *testing.T) {
+	d := storagetest.Open(t)
+	key, text, err := d.AddKey(t.Context(), "erp", nil, 0)
+	good(t, err)
+	for _, signer := range []string{key.ID, "", "revoked"} {
+		told(t, d, storage.Notice{Event: storage.NoticeSMSStatus, OrderKey: "job" + signer, CallbackURL: "https://erp.test/jobs/7", Signer: signer})
+	}
+	list := due(t, d, "https://erp.test")
+	if len(list) != 3 || string(list[0].Secret) != text || len(list[1].Secret)+len(list[2].Secret) != 0 || list[0].Trusted ||
+		list[0].URL != "https://erp.test/jobs/7" {
+		t.Errorf("due %+v", list)
+	}
+	endpoints, err := d.Notices().Endpoints(t.Context())
+	if err != nil || len(endpoints) != 1 || endpoints[0] != "https://erp.test" {
+		t.Errorf("Endpoints = %v, %v", endpoints, err)
+	}
+}
+
+func TestEndpointsAreReplaced(t *testing.T) {
+	d := storagetest.Open(t)
+	hook(t, d)
+	told(t, d, storage.Notice{Event: storage.NoticeCallNew, OrderKey: "a"})
+	for name, bad := range map[string]storage.Endpoint{
+		"format": {URL: hookURL, Format: "zammad"}, "URL": {URL: "mailto:x"}, "glob": {URL: hookURL, Events: []string{"["}},
+	} {
+		if err := d.Notices().Replace([]storage.Endpoint{bad}); err == nil {
+			t.Errorf("a bad %s was taken", name)
+		}
+	}
+	good(t, d.Notices().Replace(nil))
+	settled(t, d)
+	if list := due(t, d, hookURL); len(list) != 0 {
+		t.Errorf("due %+v for an endpoint that is gone", list)
+	}
+	dead, _, err := d.Notices().DeadLetters(t.Context(), storage.Page{})
+	if err != nil || len(dead) != 1 {
+		t.Errorf("DeadLetters = %+v, %v", dead, err)
+	}
+}
+
+// TestNoticeFallsWithItsTransaction: what was undone is not told.
+func TestNoticeFallsWithItsTransaction(t *testing.T) {
+	d := storagetest.Open(t)
+	hook(t, d)
+	undone := errors.New("undone")
+	err := d.Write(t.Context(), "tell", func(tx *sql.Tx) error {
+		return errors.Join(d.Notices().Add(tx, storage.Notice{Event: storage.NoticeCallNew}), undone)
+	})
+	if !errors.Is(err, undone) || len(due(t, d, hookURL)) != 0 {
+		t.Errorf("Write = %v, due %+v", err, due(t, d, hookURL))
+	}
+}
