@@ -125,10 +125,10 @@ func (a *attempt) try() error {
 func (a *attempt) invite() (*wire.Response, error) {
 	a.build()
 	s := a.leg.s
-	if err := s.address(context.Background(), a.req, a.target.ep, a.target.to); err != nil {
+	if err := s.address(s.life, a.req, a.target.ep, a.target.to); err != nil {
 		return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
-	tx, err := s.txl.Request(context.Background(), a.req)
+	tx, err := s.txl.Request(s.life, a.req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
@@ -183,6 +183,9 @@ func (a *attempt) listen() (*wire.Response, error) {
 				a.tx.Terminate()
 				return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errSilent)
 			}
+		case <-a.leg.s.life.Done():
+			a.tx.Terminate()
+			return nil, cti.ErrCanceled
 		case <-limit:
 			a.tx.Terminate()
 			return nil, fmt.Errorf("%w: nothing came after CANCEL", cti.ErrNoAnswer)
@@ -237,7 +240,7 @@ func (a *attempt) sendCancel() {
 	req.Laddr = a.req.Laddr
 	s := a.leg.s
 	s.work.Go("CANCEL", func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.timers.giveUp())
+		ctx, cancel := context.WithTimeout(s.life, s.timers.giveUp())
 		defer cancel()
 		if _, err := s.transact(ctx, req); err != nil {
 			a.leg.log.Info("CANCEL without an answer", "err", err)
@@ -281,7 +284,7 @@ func (a *attempt) acknowledge(res *wire.Response) *dialog {
 	if a.auth != nil {
 		ack.AppendHeader(a.auth)
 	}
-	if err := s.address(context.Background(), ack, d.ep, d.hop()); err != nil {
+	if err := s.address(s.life, ack, d.ep, d.hop()); err != nil {
 		a.leg.log.Error("ACK not sent", "err", err)
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callbox/cti"
+	"callbox/cti/media"
 
 	wire "github.com/emiago/sipgo/sip"
 )
@@ -130,14 +131,11 @@ func (s *Server) renegotiated(d *dialog, req *wire.Request) *wire.Response {
 	return res
 }
 
-// presser is a media port that takes keys which came by signalling.
-type presser interface{ Press(key rune) }
-
 // onInfo takes keys of application/dtmf-relay and application/dtmf where the
 // engine's port can have them.
 func (s *Server) onInfo(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 	key, ok := infoKey(contentType(req), string(req.Body()))
-	port, can := d.leg.rtp.(presser)
+	port, can := d.leg.rtp.(media.Presser)
 	switch {
 	case len(req.Body()) == 0:
 	case !ok || !can:
@@ -149,7 +147,7 @@ func (s *Server) onInfo(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 	s.respond(tx, response(req, 200, "OK", ""))
 }
 
-func infoKey(kind, body string) (rune, bool) {
+func infoKey(kind, body string) (string, bool) {
 	value := strings.TrimSpace(body)
 	if kind == "application/dtmf-relay" {
 		value = ""
@@ -160,12 +158,12 @@ func infoKey(kind, body string) (rune, bool) {
 			}
 		}
 	} else if kind != "application/dtmf" {
-		return 0, false
+		return "", false
 	}
 	if len(value) != 1 || !strings.Contains("0123456789*#ABCD", strings.ToUpper(value)) {
-		return 0, false
+		return "", false
 	}
-	return rune(strings.ToUpper(value)[0]), true
+	return strings.ToUpper(value), true
 }
 
 // repeat2xx sends our 2xx again, at intervals doubling from T1 to T2, until its
@@ -178,7 +176,7 @@ func (s *Server) repeat2xx(l *leg, d *dialog, p *pendingAck, tx *wire.ServerTx, 
 		select {
 		case <-p.done:
 			return
-		case <-s.closing:
+		case <-s.life.Done():
 			d.giveUpAck()
 			return
 		case <-limit:

@@ -120,6 +120,9 @@ func (s *Server) address(ctx context.Context, req *wire.Request, ep *endpoint, t
 	if !safe(req) {
 		return errUnsafe
 	}
+	if s.life.Err() != nil {
+		return context.Cause(s.life)
+	}
 	s.peers.touch(to.Addr(), time.Now())
 	if ep.transport == "TCP" {
 		return s.connect(ctx, ep, to)
@@ -209,12 +212,16 @@ func (s *Server) tryInDialog(ctx context.Context, d *dialog, method wire.Request
 	return res, req, err
 }
 
-// bye ends d at the peer and forgets its row.
+// bye ends d at the peer and forgets its row. A row whose BYE was cut off by the
+// end of the server stays, for the next run.
 func (s *Server) bye(d *dialog, tr *trunk) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timers.giveUp())
+	ctx, cancel := context.WithTimeout(s.life, s.timers.giveUp())
 	defer cancel()
 	if err := s.inDialog(ctx, d, wire.BYE, tr); err != nil {
 		s.log.Info("BYE without an answer", "dialog", d.id, "err", err)
+		if s.life.Err() != nil {
+			return
+		}
 	}
 	s.deps.Dialogs.Closed(d.id)
 }

@@ -163,7 +163,9 @@ func checkContent(req *wire.Request) *fault {
 }
 
 func contentType(m wire.Message) string {
-	h, ok := m.(interface{ ContentType() *wire.ContentTypeHeader })
+	h, ok := m.(interface {
+		ContentType() *wire.ContentTypeHeader
+	})
 	if !ok || h.ContentType() == nil {
 		return ""
 	}

@@ -37,7 +37,7 @@ func (r *registrar) admit(p packet, req *wire.Request, now time.Time) bool {
 	if ok && r.nonces.good(creds.Nonce, a, now) {
 		return true
 	}
-	r.s.answer(p, req, 401, "Unauthorized", r.challenges(a, now, ok)...)
+	r.s.answer(p, req, 401, "Unauthorized", r.challenges(req, a, now, ok)...)
 	return false
 }
 
@@ -52,10 +52,10 @@ func credentialsOf(req *wire.Request) (*digest.Credentials, bool) {
 	return nil, false
 }
 
-func (r *registrar) challenges(a netip.Addr, now time.Time, stale bool) []wire.Header {
+func (r *registrar) challenges(req *wire.Request, a netip.Addr, now time.Time, stale bool) []wire.Header {
 	nonce := r.nonces.issue(a, now)
 	var headers []wire.Header
-	for _, algorithm := range algorithms {
+	for _, algorithm := range understood(req) {
 		headers = append(headers, wire.NewHeader("WWW-Authenticate", challenge(algorithm, nonce, stale)))
 	}
 	return headers
@@ -77,10 +77,10 @@ func (r *registrar) serve(req *wire.Request, from netip.AddrPort, now time.Time)
 	creds, ok := credentialsOf(req)
 	if !ok || !r.proves(creds, now) {
 		r.failed(from, now)
-		return 401, "Unauthorized", r.challenges(from.Addr(), now, false)
+		return 401, "Unauthorized", r.challenges(req, from.Addr(), now, false)
 	}
 	if !r.nonces.use(creds.Nonce, creds.Nc, now) {
-		return 401, "Unauthorized", r.challenges(from.Addr(), now, true)
+		return 401, "Unauthorized", r.challenges(req, from.Addr(), now, true)
 	}
 	if userOf(&req.To().Address) != creds.Username {
 		return 403, "Forbidden", nil

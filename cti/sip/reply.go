@@ -78,7 +78,9 @@ func (s *Server) stableTag(req *wire.Request) string {
 }
 
 // tagged is a From or To header.
-type tagged interface{ *wire.FromHeader | *wire.ToHeader }
+type tagged interface {
+	*wire.FromHeader | *wire.ToHeader
+}
 
 // tagOf is the tag parameter of a From or To header, "" for none.
 func tagOf[H tagged](h H) string {

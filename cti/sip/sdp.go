@@ -49,7 +49,9 @@ func bodySDP(m wire.Message) []byte {
 	if len(body) == 0 || contentType(m) != "multipart/mixed" {
 		return body
 	}
-	h, _ := m.(interface{ ContentType() *wire.ContentTypeHeader })
+	h, _ := m.(interface {
+		ContentType() *wire.ContentTypeHeader
+	})
 	_, params, err := mime.ParseMediaType(h.ContentType().Value())
 	if err != nil {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/internal/guard"
 
@@ -66,8 +67,9 @@ type Server struct {
 
 	running  context.Context // of Run, for the calls it serves
 	draining atomic.Bool
-	closing  chan struct{}
-	work     crew // what is started on behalf of legs, and the library's goroutines in our code
+	life     context.Context // ends when no more is said, at the end of Run
+	endLife  context.CancelCauseFunc
+	work     guard.Crew // what is started on behalf of legs, and the library's goroutines in our code
 }
 
 // New checks cfg and builds a server that does not listen yet.
@@ -78,9 +80,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Engine == nil || deps.Calls == nil {
 		return nil, errors.New("sip: an engine and a taker of calls are needed")
 	}
-	s := &Server{deps: deps.orNothing(), timers: cfg.timers.orDefault(), closing: make(chan struct{}), running: context.Background()}
+	s := &Server{deps: deps.orNothing(), timers: cfg.timers.orDefault(), running: context.Background()}
+	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.log = s.deps.Log.With("part", "sip")
-	s.work.log = s.log
+	s.work.Log = s.log
 	s.secret = make([]byte, 32)
 	if _, err := rand.Read(s.secret); err != nil {
 		return nil, fmt.Errorf("sip: %w", err)
@@ -117,9 +120,9 @@ func (nothing) Remove(string, string)                                     {}
 
 type noDialogs struct{}
 
-func (noDialogs) Open(DialogRow)                              {}
-func (noDialogs) Closed(string)                               {}
-func (noDialogs) Left(context.Context) ([]DialogRow, error)   { return nil, nil }
+func (noDialogs) Open(DialogRow)                            {}
+func (noDialogs) Closed(string)                             {}
+func (noDialogs) Left(context.Context) ([]DialogRow, error) { return nil, nil }
 
 func (s *Server) configure(cfg Config) error {
 	var err error
@@ -191,7 +194,9 @@ func (d demoted) Handle(ctx context.Context, r slog.Record) error {
 	return d.Handler.Handle(ctx, r)
 }
 
-func (d demoted) WithAttrs(attrs []slog.Attr) slog.Handler { return demoted{d.Handler.WithAttrs(attrs)} }
+func (d demoted) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return demoted{d.Handler.WithAttrs(attrs)}
+}
 
 func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.WithGroup(name)} }
 
@@ -279,9 +284,15 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Error("phones must register again", "err", err)
 	}
 	s.running = ctx
+	left, err := s.deps.Dialogs.Left(ctx) // before there are new ones
+	if err != nil {
+		s.log.Error("kept dialogs cannot be read", "err", err)
+	}
 	sockets := guard.Group{Log: s.log}
 	s.serve(&sockets)
-	s.work.Go("BYE to what the last run left", func() { s.byeLeft(ctx) })
+	for _, row := range left {
+		s.work.Go("BYE after a crash", func() { s.byeRow(row) })
+	}
 	background := guard.Group{Log: s.log}
 	background.Go("sweep", func() { s.sweep(ctx) })
 	background.Go("changes of phones", func() { s.changes.run(ctx) })
@@ -314,17 +325,17 @@ func (s *Server) stop(sockets *guard.Group) {
 	s.draining.Store(true)
 	s.legs.hangUp()
 	select {
-	case <-s.work.quiet():
+	case <-s.work.Quiet():
 	case <-time.After(farewells):
 	}
-	close(s.closing)
+	s.endLife(cti.ErrShutdown)
 	s.ua.TransactionLayer().Close()
 	s.closeSockets()
 	sockets.Wait()
 	if err := s.ua.Close(); err != nil {
 		s.log.Debug("library closed", "err", err)
 	}
-	<-s.work.quiet()
+	<-s.work.Quiet()
 }
 
 func (s *Server) closeSockets() {
@@ -347,8 +358,8 @@ func (s *Server) Drain() { s.draining.Store(true) }
 // dispatch is where the library's goroutines enter our code. A panic ends that
 // transaction with 500.
 func (s *Server) dispatch(req *wire.Request, tx wire.ServerTransaction) {
-	s.work.enter()
-	defer s.work.leave()
+	s.work.Enter()
+	defer s.work.Leave()
 	stx, ok := tx.(*wire.ServerTx)
 	if !ok {
 		return
@@ -408,18 +419,7 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// byeLeft ends the dialogs of a run that did not end by itself.
-func (s *Server) byeLeft(ctx context.Context) {
-	rows, err := s.deps.Dialogs.Left(ctx)
-	if err != nil {
-		s.log.Error("kept dialogs cannot be read", "err", err)
-		return
-	}
-	for _, row := range rows {
-		s.work.Go("BYE after a crash", func() { s.byeRow(row) })
-	}
-}
-
+// byeRow ends a dialog of a run that did not end by itself.
 func (s *Server) byeRow(row DialogRow) {
 	to, err := netip.ParseAddrPort(row.To)
 	if err == nil {
