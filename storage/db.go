@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -61,7 +62,8 @@ type DB struct {
 	writer  *sql.DB // one connection, immediate transactions
 	reader  *sql.DB
 	queue   *queue
-	start   int64 // how often this file was opened
+	fault   atomic.Pointer[error] // of the last commit, if it failed
+	start   int64                 // how often this file was opened
 	notices *Notices
 	journal *Journal
 }

@@ -177,11 +177,17 @@ func TestLockedFileComesBack(t *testing.T) {
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Write = %v, want ErrUnavailable", err)
 	}
+	if err := d.Health(); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Health = %v, want ErrUnavailable", err)
+	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Write(t.Context(), "good again", put("good", "")); err != nil {
 		t.Errorf("Write after the lock = %v", err)
+	}
+	if err := d.Health(); err != nil {
+		t.Errorf("Health after the lock = %v", err)
 	}
 	if n := count(t, d, "SELECT count(*) FROM meta WHERE key IN ('kept', 'good', 'refused')"); n != 2 {
 		t.Errorf("%d rows, want kept and good", n)

@@ -190,6 +190,14 @@ func (d *DB) later(what string, f func(*sql.Tx) error, after func()) error {
 	return nil
 }
 
+// Health is nil while commits work, else [ErrUnavailable] with the last failure.
+func (d *DB) Health() error {
+	if err := d.fault.Load(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, *err)
+	}
+	return nil
+}
+
 // Backlog is how many operations wait for the writer.
 func (d *DB) Backlog() int { return d.queue.len() }
 
@@ -245,6 +253,9 @@ func (d *DB) commitWaiting() bool {
 			d.failed(ran, err)
 			return false
 		}
+		if d.fault.Swap(nil) != nil {
+			d.log.Info("commits work again")
+		}
 		for _, o := range ran {
 			o.answer(o.err)
 		}
@@ -255,7 +266,9 @@ func (d *DB) commitWaiting() bool {
 // failed answers a group that the disk did not take, and whoever waits behind
 // it; kept operations wait on.
 func (d *DB) failed(ran []*op, err error) {
-	d.log.Error("commit failed", "operations", len(ran), "err", err)
+	if d.fault.Swap(&err) == nil {
+		d.log.Error("commits fail", "operations", len(ran), "err", err)
+	}
 	var again, refused []*op
 	for _, o := range ran {
 		switch {
@@ -350,7 +363,7 @@ func unavailable(err error) bool {
 		return false
 	}
 	switch e.Code {
-	case sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly,
+	case sqlite3.ErrBusy, sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly,
 		sqlite3.ErrCantOpen, sqlite3.ErrNomem, sqlite3.ErrCorrupt, sqlite3.ErrNotADB, sqlite3.ErrProtocol:
 		return true
 	}
