@@ -229,6 +229,7 @@ func (c *Call) run() Outcome {
 		c.log.Error("call not opened in the ledger", "err", err)
 	}
 	c.note(Event{Type: EventOffered, ConnectionID: c.leg.ID()})
+	c.log.Info("call", "line", c.origin.Line, "from", number.Masked(c.origin.From.Raw), "did", c.origin.DID)
 	return c.serve()
 }
 
@@ -286,6 +287,8 @@ func (c *Call) finish(o Outcome) error {
 	defer cancel()
 	c.stopRecording(ctx)
 	c.update(verdict.write)
+	c.log.Info("call over", "result", verdict.result, "where", verdict.where, "cause", verdict.cause,
+		"side", verdict.side, "agent", c.agentID(), "recording", c.Record().Recording.State)
 	if err := c.server.deps.Ledger.Close(ctx, c.Record()); err != nil {
 		return fmt.Errorf("close the record of call %s: %w", c.id, err)
 	}

@@ -42,20 +42,20 @@ type cli struct {
 	LogFormat string `enum:"text,json" default:"text" help:"How logs are written: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least that is logged."`
 
-	Serve    serveCmd    `cmd:"" help:"Run the daemon."`
-	Demo     demoCmd     `cmd:"" help:"Run everything on embedded defaults: calls and texts come and go."`
-	Check    checkCmd    `cmd:"" help:"Check configuration, site, flows and prompts: every fault with its line."`
-	Apply    applyCmd    `cmd:"" help:"Load a site file: agents, queues, flows, customers, templates."`
-	Export   exportCmd   `cmd:"" help:"Write the site as YAML to stdout."`
-	User     userCmd     `cmd:"" help:"Log-ins."`
-	Key      keyCmd      `cmd:"" help:"API keys."`
-	Sim      simCmd      `cmd:"" help:"Simulators: an SMS centre, SIP callers."`
-	Version  versionCmd  `cmd:"" help:"Version, commit, Go version, dependencies that matter."`
-	Import   laterCmd    `cmd:"" help:"Import customers or devices from CSV or XLSX (not yet supported)." passthrough:""`
-	Backup   laterCmd    `cmd:"" help:"Back up the database online (not yet supported)." passthrough:""`
-	Verify   laterCmd    `cmd:"" help:"Check database and recordings (not yet supported)." passthrough:""`
-	Detect   laterCmd    `cmd:"" help:"What is to be heard on a line (not yet supported)." passthrough:""`
-	Generate laterCmd    `cmd:"" help:"Make line sounds (not yet supported)." passthrough:""`
+	Serve    serveCmd   `cmd:"" help:"Run the daemon."`
+	Demo     demoCmd    `cmd:"" help:"Run everything on embedded defaults: calls and texts come and go."`
+	Check    checkCmd   `cmd:"" help:"Check configuration, site, flows and prompts: every fault with its line."`
+	Apply    applyCmd   `cmd:"" help:"Load a site file: agents, queues, flows, customers, templates."`
+	Export   exportCmd  `cmd:"" help:"Write the site as YAML to stdout."`
+	User     userCmd    `cmd:"" help:"Log-ins."`
+	Key      keyCmd     `cmd:"" help:"API keys."`
+	Sim      simCmd     `cmd:"" help:"Simulators: an SMS centre, SIP callers."`
+	Version  versionCmd `cmd:"" help:"Version, commit, Go version, dependencies that matter."`
+	Import   laterCmd   `cmd:"" help:"Import customers or devices from CSV or XLSX (not yet supported)." passthrough:""`
+	Backup   laterCmd   `cmd:"" help:"Back up the database online (not yet supported)." passthrough:""`
+	Verify   laterCmd   `cmd:"" help:"Check database and recordings (not yet supported)." passthrough:""`
+	Detect   laterCmd   `cmd:"" help:"What is to be heard on a line (not yet supported)." passthrough:""`
+	Generate laterCmd   `cmd:"" help:"Make line sounds (not yet supported)." passthrough:""`
 }
 
 // session is what every command gets.

@@ -32,13 +32,13 @@ func newBaresip(t *testing.T, account string, hz int, codec string) *baresip {
 	control, sip := freePort(t), freePort(t)
 	put(t, filepath.Join(dir, "config"), []byte(fmt.Sprintf(`
 sip_listen 127.0.0.1:%d
-audio_source ausine,%d
+audio_source aufile,%s/tone.wav
 audio_player aubridge,nil
 audio_alert aubridge,nil
 rtp_ports 36000-38999
 module_path /usr/lib/baresip/modules
 module g711.so
-module ausine.so
+module aufile.so
 module aubridge.so
 module sndfile.so
 module_app account.so
@@ -46,8 +46,9 @@ module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:%d
 snd_path %s
-net_interface lo
-`, sip, hz, control, dir)))
+net_interface 127.0.0.1
+`, sip, dir, control, dir)))
+	put(t, filepath.Join(dir, "tone.wav"), toneWAV(float64(hz), time.Minute))
 	put(t, filepath.Join(dir, "accounts"), []byte(account+";audio_codecs="+codec+"\n"))
 	put(t, filepath.Join(dir, "contacts"), nil)
 	b := &baresip{t: t, dir: dir, process: launch(t, dir, "baresip", "-f", dir, "-p", dir)}
@@ -105,7 +106,6 @@ func sipp(t *testing.T, b *box, scenario string, args ...string) *process {
 	put(t, filepath.Join(dir, "tone.al"), toneALaw(1100, time.Second))
 	all := append([]string{
 		b.sip, "-sf", file, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", strconv.Itoa(freePort(t)),
-		"-min_rtp_port", "40000", "-max_rtp_port", "44999",
 		"-s", "4001234567", "-nostdin", "-m", "1", "-trace_err", "-error_file", "errors.log",
 	}, args...)
 	return launch(t, dir, "sipp", all...)

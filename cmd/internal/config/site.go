@@ -154,7 +154,7 @@ func (s *Site) check(d *document) {
 	for i, r := range s.Routes {
 		path := numbers.take(i, r.Number)
 		if r.Flow == "" {
-			d.reject(path+".flow", "is missing")
+			d.reject(join(path, "flow"), "is missing")
 		}
 	}
 	s.checkCustomers(d)
@@ -177,9 +177,9 @@ func (n *names) take(i int, id string) string {
 	path := fmt.Sprintf("%s[%d]", n.section, i)
 	switch {
 	case strings.TrimSpace(id) == "":
-		n.d.reject(path+"."+n.key, "is missing")
+		n.d.reject(join(path, "")+n.key, "is missing")
 	case n.taken[id]:
-		n.d.reject(path+"."+n.key, "%q is given twice", id)
+		n.d.reject(join(path, "")+n.key, "%q is given twice", id)
 	}
 	n.taken[id] = true
 	return path
@@ -191,7 +191,7 @@ func (s *Site) checkAgents(d *document) {
 		path := ids.take(i, a.ID)
 		checkAgent(d, path, a)
 		if a.Extension != "" && extensions[a.Extension] {
-			d.reject(path+".extension", "%q is taken by another agent", a.Extension)
+			d.reject(join(path, "extension"), "%q is taken by another agent", a.Extension)
 		}
 		extensions[a.Extension] = true
 		if s.Sections["queues"] {
@@ -210,13 +210,13 @@ func (s *Site) checkServed(d *document, path string, a storage.Agent) {
 
 func checkAgent(d *document, path string, a storage.Agent) {
 	if a.Role != "" && !slices.Contains(roles, a.Role) {
-		d.reject(path+".role", "%q is none of %s", a.Role, strings.Join(roles, ", "))
+		d.reject(join(path, "role"), "%q is none of %s", a.Role, strings.Join(roles, ", "))
 	}
 	if !digits(a.Extension) || len(a.Extension) > 12 {
-		d.reject(path+".extension", "%q is not made of up to 12 digits", a.Extension)
+		d.reject(join(path, "extension"), "%q is not made of up to 12 digits", a.Extension)
 	}
 	if a.Password != "" && a.PasswordHash != "" {
-		d.reject(path+".password_hash", "stands beside password: give one of them")
+		d.reject(join(path, "password_hash"), "stands beside password: give one of them")
 	}
 	for skill, level := range a.Skills {
 		if level < 0 || level > 5 {
@@ -229,28 +229,28 @@ func checkQueue(d *document, path string, q storage.Queue) {
 	switch q.Strategy {
 	case "", "longest_idle", "round_robin", "fewest_calls", "least_talk", "linear", "random":
 	case "ring_all":
-		d.reject(path+".strategy", "ring_all is "+notYet)
+		d.reject(join(path, "strategy"), "ring_all is "+notYet)
 	default:
-		d.reject(path+".strategy", "%q is no strategy", q.Strategy)
+		d.reject(join(path, "strategy"), "%q is no strategy", q.Strategy)
 	}
 	if q.MaxLength < 0 {
-		d.reject(path+".max_length", "%d is below 0", q.MaxLength)
+		d.reject(join(path, "max_length"), "%d is below 0", q.MaxLength)
 	}
 	if q.Announce != nil && (q.Announce.Position || q.Announce.Wait) {
-		d.reject(path+".announce", notYet)
+		d.reject(join(path, "announce"), notYet)
 	}
 	if q.Overflow != nil && *q.Overflow != (storage.Overflow{}) {
-		d.reject(path+".overflow", notYet)
+		d.reject(join(path, "overflow"), notYet)
 	}
 }
 
 func checkTemplate(d *document, path string, t sms.Template) {
 	classes := []string{"", sms.ClassDispatch, sms.ClassNotice, sms.ClassMarketing}
 	if !slices.Contains(classes, t.Class) {
-		d.reject(path+".class", "%q is none of dispatch, notice, marketing", t.Class)
+		d.reject(join(path, "class"), "%q is none of dispatch, notice, marketing", t.Class)
 	}
 	if t.Text == "" {
-		d.reject(path+".text", "is empty")
+		d.reject(join(path, "text"), "is empty")
 	}
 }
 

@@ -1,0 +1,330 @@
+// Package app builds all parts of the daemon in order and stops them backwards.
+//
+// [Run] is the daemon: one straight line from the data folder to the ready
+// line. Each part's Run has a goroutine from here; what two parts need of each
+// other is paired here and nowhere else. It decides nothing about calls, agents
+// or texts.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"callbox/acd"
+	"callbox/api"
+	"callbox/cmd/internal/config"
+	"callbox/cmd/internal/control"
+	"callbox/cmpp/client"
+	"callbox/cti"
+	"callbox/cti/media"
+	"callbox/cti/sip"
+	"callbox/internal/outbound"
+	"callbox/internal/seal"
+	"callbox/ivr/speech"
+	"callbox/recorder"
+	"callbox/sms"
+	"callbox/storage"
+	"callbox/web"
+)
+
+// Options is what a run of the daemon gets.
+type Options struct {
+	File    string // callbox.yaml, read again on Reload; empty: Box stays
+	Box     *config.Box
+	Version string
+	Reload  <-chan os.Signal // asks for both files to be read again
+	Ready   func(Ready)      // called once, when every part listens
+	Log     *slog.Logger
+}
+
+// Ready says where the daemon really listens.
+type Ready struct {
+	HTTP string   // http://127.0.0.1:8080
+	SIP  []string // udp://127.0.0.1:5060 …
+}
+
+// String is the line that `callbox serve` prints.
+func (r Ready) String() string {
+	return fmt.Sprintf("ready http=%s sip=%s", r.HTTP, strings.Join(r.SIP, ","))
+}
+
+// app is the daemon while it is built and runs.
+type app struct {
+	Options
+	life lifecycle
+
+	db       *storage.DB
+	journal  *storage.Journal
+	metrics  *api.Metrics
+	engine   *media.Plain
+	shelf    *recorder.Shelf
+	prompts  *speech.Library
+	calls    *cti.Server
+	floor    *acd.Floor
+	phones   *sip.Server
+	carriers map[string]*client.Client
+	gateway  *sms.Gateway
+	site     *site
+	listener net.Listener
+	health   statuses
+}
+
+// Run is the daemon until ctx ends: then it takes no new calls, gives those in
+// progress Box.Drain, and stops everything. A part that fails brings it down
+// with that part's error.
+func Run(ctx context.Context, o Options) error {
+	work, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	a := &app{Options: o, carriers: map[string]*client.Client{}, metrics: api.NewMetrics()}
+	a.life = lifecycle{log: o.Log, fail: fail}
+	failed := a.build(work)
+	if failed == nil {
+		o.Ready(Ready{HTTP: "http://" + a.listener.Addr().String(), SIP: a.phones.Addrs()})
+		a.serve(work)
+		a.drain()
+		if ctx.Err() == nil {
+			failed = context.Cause(work)
+		}
+	}
+	return errors.Join(failed, a.life.stop())
+}
+
+// build makes and starts the parts, each after those it leans on.
+func (a *app) build(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		a.openStorage, a.openMedia, a.recover, a.openSite,
+		a.openCalls, a.openPhones, a.openFloor, a.answer, a.openTexts, a.openHooks,
+		a.openFace, a.openControl,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serve waits for the end and reloads when asked to.
+func (a *app) serve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.Reload:
+			a.reload(ctx)
+		}
+	}
+}
+
+func (a *app) drain() {
+	a.Log.Info("draining: no new calls", "calls", len(a.calls.Calls()), "limit", a.Box.Drain)
+	a.phones.Drain()
+	limit, cancel := context.WithTimeout(context.Background(), a.Box.Drain)
+	defer cancel()
+	a.calls.Drain(limit)
+}
+
+func (a *app) openStorage(ctx context.Context) error {
+	for _, folder := range []string{a.Box.Data, a.recordings(), filepath.Join(a.Box.Data, "prompts")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return fmt.Errorf("data folder: %w", err)
+		}
+	}
+	cfg, err := StorageConfig(a.Box, a.Log)
+	if err != nil {
+		return err
+	}
+	cfg.Committed = func(took time.Duration, _ int) { a.metrics.Commit(took) }
+	if a.db, err = storage.Open(ctx, cfg); err != nil {
+		return err
+	}
+	a.journal = a.db.Journal()
+	a.life.onStop("database", a.db.Close)
+	a.life.start("database writer", a.db.Run)
+	return a.db.Notices().Replace(endpoints(a.Box))
+}
+
+func (a *app) recordings() string { return filepath.Join(a.Box.Data, "recordings") }
+
+// StorageConfig is how the box's database is opened, by the daemon and by
+// commands.
+func StorageConfig(box *config.Box, log *slog.Logger) (storage.Config, error) {
+	key := box.SecretKeyFile
+	load := seal.Load
+	if key == "" {
+		key, load = filepath.Join(box.Data, "secret.key"), seal.LoadOrMake
+	}
+	secret, err := load(key)
+	if err != nil {
+		return storage.Config{}, fmt.Errorf("secret key: %w", err)
+	}
+	return storage.Config{Dir: box.Data, Log: log, AreaCode: box.AreaCode, Secret: secret}, nil
+}
+
+func (a *app) openMedia(context.Context) error {
+	first, last, err := a.Box.SIP.PortRange()
+	if err != nil {
+		return err
+	}
+	if a.engine, err = media.New(media.Config{PortMin: first, PortMax: last, Log: a.Log}); err != nil {
+		return err
+	}
+	a.shelf, err = recorder.New(recorder.Config{Dir: a.Box.Data, Location: a.Box.Location(), Log: a.Log}, index{a.db})
+	if err != nil {
+		return err
+	}
+	if a.prompts, err = speech.New(speech.Config{Dirs: PromptFolders(a.Box)}); err != nil {
+		return err
+	}
+	a.life.start("media", a.engine.Run)
+	a.life.start("recorder", a.shelf.Run)
+	return nil
+}
+
+// recover mends what the last run left open: files first, since a call's record
+// tells what there is of its recording.
+func (a *app) recover(ctx context.Context) error {
+	if err := a.shelf.Recover(ctx); err != nil {
+		return fmt.Errorf("mend recordings: %w", err)
+	}
+	mended, err := a.db.Recover(ctx)
+	if err != nil {
+		return fmt.Errorf("mend records: %w", err)
+	}
+	if len(mended.Calls)+len(mended.WrapUps) > 0 {
+		a.Log.Warn("the last run did not end well", "calls_closed", len(mended.Calls), "wrap_ups_closed", len(mended.WrapUps))
+	}
+	return nil
+}
+
+func (a *app) openSite(ctx context.Context) error {
+	a.site = &site{app: a}
+	return a.site.applyFile(ctx)
+}
+
+func (a *app) openFloor(ctx context.Context) error {
+	agents, queues, err := a.site.desks(ctx)
+	if err != nil {
+		return err
+	}
+	a.floor, err = acd.New(acd.Config{Agents: agents, Queues: queues, Log: a.Log}, acd.Deps{
+		Phones: a.phones, Journal: floorJournal{a.journal, a.Log}, Desks: a.db, Announcer: music{speech.Music()},
+	})
+	if err != nil {
+		return err
+	}
+	a.life.start("floor", a.floor.Run)
+	return nil
+}
+
+func (a *app) openCalls(context.Context) error {
+	a.calls = cti.NewServer(
+		cti.Config{AreaCode: a.Box.AreaCode, Lookup: cti.LookupConfig(a.Box.Lookup), Log: a.Log},
+		cti.Deps{
+			Engine: a.engine, Recorder: shelf{a.shelf}, Ledger: ledger{a.journal, a.metrics},
+			Directory: a.db, Fetcher: fetcher{outbound.Client(nil, true)},
+		})
+	return nil
+}
+
+// openPhones binds the sockets; nothing is read from them before answer.
+func (a *app) openPhones(context.Context) error {
+	var err error
+	a.phones, err = sip.New(a.Box.SIP, sip.Deps{
+		Engine: a.engine, Calls: a.calls, Accounts: phones{a.db, a.Log},
+		Bindings: phones{a.db, a.Log}, Dialogs: dialogs{a.db, a.Log}, Log: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.phones.Listen(); err != nil {
+		return err
+	}
+	a.calls.Register("sip", a.phones)
+	a.calls.Register("trunk", a.phones)
+	return nil
+}
+
+// answer lets calls in, now that there are routes and a floor.
+func (a *app) answer(ctx context.Context) error {
+	if err := a.site.route(ctx); err != nil {
+		return err
+	}
+	a.life.start("sip", a.phones.Run)
+	a.life.start("phones' changes", a.followPhones)
+	return nil
+}
+
+// followPhones tells the floor which phones came and went.
+func (a *app) followPhones(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case extension := <-a.phones.Changes():
+			a.floor.PhoneChanged(extension)
+		}
+	}
+}
+
+func (a *app) openTexts(context.Context) error {
+	cfg := sms.Config{
+		AreaCode: a.Box.AreaCode, Log: a.Log, Templates: a.db.SMSTemplates(),
+		Events:    textEvents{a.journal, a.metrics, a.Log},
+		Submitted: func(_ string, took time.Duration) { a.metrics.Submit(took) },
+		Delivered: func(_ string, took time.Duration) { a.metrics.Delivery(took) },
+	}
+	var carriers []sms.Carrier
+	for _, account := range a.Box.SMS.Accounts {
+		setting := account.Carrier()
+		setting.Log = a.Log
+		carrier, err := client.New(setting)
+		if err != nil {
+			return fmt.Errorf("sms account %s: %w", account.Name, err)
+		}
+		a.carriers[account.Name] = carrier
+		carriers = append(carriers, carrier)
+		cfg.Accounts = append(cfg.Accounts, account.Gateway())
+	}
+	var err error
+	if a.gateway, err = sms.New(cfg, a.db.SMS(), carriers...); err != nil {
+		return err
+	}
+	a.life.start("texts", a.gateway.Run)
+	return nil
+}
+
+func (a *app) openFace(ctx context.Context) error {
+	face, err := api.New(api.Config{
+		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Recordings: a.recordings(),
+		Pages: web.Handler(), Log: a.Log,
+	}, api.Deps{
+		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls,
+		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,
+		Texter: a.gateway, Texts: a.db.SMS(), Dead: a.db.Notices(), Site: a.db, Editor: a.site,
+		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
+	})
+	if err != nil {
+		return err
+	}
+	var d net.ListenConfig
+	if a.listener, err = d.Listen(ctx, "tcp", a.Box.HTTP.Listen); err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	a.life.start("api", face.Run)
+	a.life.start("http", a.serveHTTP(face))
+	return nil
+}
+
+func (a *app) openControl(context.Context) error {
+	a.life.start("control", func(ctx context.Context) error {
+		return control.Serve(ctx, a.Box.Data, a.site, a.Log)
+	})
+	return nil
+}

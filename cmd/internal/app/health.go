@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"callbox/api"
+	"callbox/internal/stamp"
+)
+
+// lowDisk is how much must be free for new recordings; below it /readyz says so.
+const lowDisk = 500 << 20
+
+// statuses remembers since when each part is as it is.
+type statuses struct {
+	mu    sync.Mutex
+	parts map[string]api.Part
+}
+
+func (s *statuses) note(name string, err error) api.Part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	part, known := s.parts[name]
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	if !known || part.OK != (err == nil) {
+		part = api.Part{OK: err == nil, Since: stamp.Now()}
+	}
+	part.Why = why
+	if s.parts == nil {
+		s.parts = map[string]api.Part{}
+	}
+	s.parts[name] = part
+	return part
+}
+
+// readiness looks at each part. The box is ready when calls can be taken and
+// kept; a carrier that is away is shown and does not make it unready.
+func (a *app) readiness(ctx context.Context) api.Readiness {
+	r := api.Readiness{Ready: true, Parts: map[string]api.Part{}}
+	needed := func(name string, err error) {
+		r.Parts[name] = a.health.note(name, err)
+		r.Ready = r.Ready && err == nil
+	}
+	needed("database", a.askDatabase(ctx))
+	needed("sip", nil) // it listens, or the daemon is down
+	needed("disk", a.askDisk())
+	for _, t := range a.Box.SIP.Trunks {
+		r.Parts["trunk "+t.Name] = a.health.note("trunk "+t.Name, nil)
+	}
+	for name, carrier := range a.carriers {
+		state := carrier.State()
+		var err error
+		if !state.Up {
+			err = errors.New(state.Why)
+		}
+		part := a.health.note("sms "+name, err)
+		part.Since = stamp.At(state.Since)
+		r.Parts["sms "+name] = part
+	}
+	return r
+}
+
+func (a *app) askDatabase(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return a.db.Reader().PingContext(ctx)
+}
+
+func (a *app) askDisk() error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(a.Box.Data, &fs); err != nil {
+		return fmt.Errorf("disk: %w", err)
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < lowDisk {
+		return fmt.Errorf("%d MB are free, %d MB are wanted", free>>20, lowDisk>>20)
+	}
+	return nil
+}
+
+// gauges is what a scrape of /metrics finds.
+func (a *app) gauges(ctx context.Context) api.Gauges {
+	g := api.Gauges{
+		QueueWaiting: map[string]int{}, Agents: map[string]int{}, CMPPWindowUsed: map[string]int{}, LineState: map[string]float64{},
+		CallsActive: len(a.calls.Calls()), RecordingsActive: a.shelf.Active(), RecordingLag: a.shelf.Lag().Seconds(),
+		RecordingErrors: a.shelf.Errors(), JournalSeq: a.journal.Last(),
+	}
+	for _, q := range a.floor.Queues() {
+		g.QueueWaiting[q.ID] = q.Waiting
+		g.LongestWait = max(g.LongestWait, q.LongestWait)
+	}
+	for _, d := range a.floor.Desks() {
+		g.Agents[string(d.State)]++
+	}
+	for name, carrier := range a.carriers {
+		g.CMPPWindowUsed[name] = carrier.State().WindowUsed
+	}
+	for _, t := range a.Box.SIP.Trunks {
+		g.LineState[t.Name] = 1
+	}
+	a.countWaiting(ctx, &g)
+	return g
+}
+
+func (a *app) countWaiting(ctx context.Context, g *api.Gauges) {
+	depth, err := a.db.SMS().Depth(ctx)
+	waiting, err2 := a.db.Notices().Waiting(ctx)
+	if err := errors.Join(err, err2); err != nil {
+		a.Log.Warn("metrics are not whole", "err", err)
+	}
+	g.SMSQueueDepth, g.WebhookPending = int(depth), int(waiting)
+}

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"callbox/cti"
+	"callbox/internal/number"
+	"callbox/ivr"
+	"callbox/ivr/flow"
+	"callbox/storage"
+)
+
+// routes lead a dialled number to its flow. They are made anew when the site
+// changes and never changed.
+type routes struct {
+	area  string
+	byKey map[string]string // number, in one form, to flow
+	flows map[string]*ivr.Flow
+}
+
+var _ cti.Router = routes{}
+
+// newRoutes builds the handlers of all stored flows and the table of numbers.
+func newRoutes(ctx context.Context, db *storage.DB, area string, deps ivr.Deps) (routes, error) {
+	r := routes{area: area, byKey: map[string]string{}, flows: map[string]*ivr.Flow{}}
+	stored, err := db.Flows(ctx)
+	if err != nil {
+		return r, err
+	}
+	for _, doc := range stored {
+		if r.flows[doc.ID], err = handler(doc, deps); err != nil {
+			return r, err
+		}
+	}
+	table, err := db.Routes(ctx)
+	for _, row := range table {
+		r.byKey[number.Key(row.Number, area)] = row.Flow
+	}
+	return r, err
+}
+
+// handler makes a stored flow walkable. What was stored has been checked; a
+// fault here is a file of another version.
+func handler(doc storage.Flow, deps ivr.Deps) (*ivr.Flow, error) {
+	graphs, faults := flow.Parse(doc.Doc, "flow "+doc.ID)
+	if len(faults) > 0 {
+		return nil, faults[0]
+	}
+	graph, ok := graphs.Find(doc.ID)
+	if !ok {
+		return nil, fmt.Errorf("flow %s: the document names another", doc.ID)
+	}
+	return ivr.New(graph, "", deps)
+}
+
+// Route finds the flow that next names, or that of the dialled number.
+func (r routes) Route(o cti.Origin, next cti.Target) (cti.Handler, error) {
+	id := next.Flow
+	if next == (cti.Target{}) {
+		id = r.byKey[number.Key(o.DID, r.area)]
+	}
+	if h, ok := r.flows[id]; ok {
+		return h, nil
+	}
+	return nil, fmt.Errorf("%q: %w", o.DID, cti.ErrNotFound)
+}

@@ -1,0 +1,61 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"callbox/ivr/flow"
+	"callbox/sms"
+	"callbox/storage"
+
+	"github.com/goccy/go-yaml/token"
+)
+
+// CheckDocuments says what is wrong with objects of a kind as programs send
+// them, in JSON. The error is [Faults].
+func CheckDocuments(kind string, docs []json.RawMessage) error {
+	d := &document{file: kind, places: map[string]*token.Position{}}
+	for i, doc := range docs {
+		path := ""
+		if len(docs) > 1 {
+			path = fmt.Sprintf("%s[%d]", kind, i)
+		}
+		d.checkDocument(kind, path, doc)
+	}
+	return d.faults.Err()
+}
+
+func (d *document) checkDocument(kind, path string, doc json.RawMessage) {
+	switch kind {
+	case "flows":
+		_, faults := flow.Parse(doc, "flow")
+		d.add(faults)
+	case "agents":
+		judge(d, path, doc, checkAgent)
+	case "queues":
+		judge(d, path, doc, checkQueue)
+	case "templates":
+		judge(d, path, doc, checkTemplate)
+	case "routes":
+		judge(d, path, doc, func(d *document, path string, r storage.Route) {
+			if r.Number == "" || r.Flow == "" {
+				d.reject(path, "wants number and flow")
+			}
+		})
+	}
+}
+
+// judge decodes one document and checks it as the file's objects are checked.
+func judge[T storage.Agent | storage.Queue | storage.Route | sms.Template](
+	d *document, path string, doc json.RawMessage, check func(*document, string, T),
+) {
+	var v T
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		d.reject(path, "%v", err)
+		return
+	}
+	check(d, path, v)
+}
