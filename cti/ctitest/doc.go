@@ -1,8 +1,11 @@
-// Package ctitest has the other ends of calls: a leg in memory for tests of
-// what handles calls, and a SIP phone on loopback that registers, calls,
-// answers, speaks tones and hears them.
+// Package ctitest gives tests, simulators and the demo the other end of a call.
 //
-// [Phone.Run] owns a phone's goroutines. The package speaks SIP and RTP by
-// itself, on purpose: a peer that shared code with cti/sip would share its
-// mistakes.
+// [Leg] and [Port] are a leg and its sound in memory, driven by the test.
+// [Phone] is a SIP telephone on a UDP socket of its own: it registers, calls,
+// rings, answers, plays and hears tones and presses keys; one Phone with many
+// calls is a carrier's trunk. [Phone.Run] owns a phone's goroutines and ends
+// them; one more, for as long as any phone of the process talks, keeps the
+// beat of all of them. The package speaks SIP and RTP by itself, so that what
+// it tests is not also what it is made of, and it knows nothing of callbox
+// beyond cti's types.
 package ctitest
