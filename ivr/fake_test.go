@@ -12,70 +12,61 @@ import (
 	"time"
 
 	"callbox/cti"
+	"callbox/cti/ctitest"
 	"callbox/cti/media"
 	"callbox/internal/guard"
 	"callbox/ivr"
 	"callbox/ivr/flow"
 )
 
-// phone is a caller in memory: it hears prompts, presses keys, hangs up.
+// phone is a caller in memory who notes what was heard, and how long where a
+// prompt was cut short.
 type phone struct {
-	media.Port
-	digits chan rune
-	done   chan struct{}
-	ended  chan struct{}
-	once   sync.Once
+	*ctitest.Leg
+	*ear
+	ended chan struct{} // closed when the call is over
 
-	mu       sync.Mutex
-	err      error
-	answered bool
-	heard    []string // prompts, with how long where one was cut short
-	out      cti.Outcome
-	failed   error
+	out    cti.Outcome
+	failed error
 }
 
-func (p *phone) ID() string                { return "leg" }
-func (p *phone) Device() cti.Device        { return "line:test" }
-func (p *phone) Origin() cti.Origin        { return cti.Origin{Direction: cti.In, DID: "4001234567"} }
-func (p *phone) Alerting() <-chan struct{} { c := make(chan struct{}); close(c); return c }
-func (p *phone) Hangup(string)             { p.end(nil) }
-func (p *phone) Media() media.Port         { return p }
-func (p *phone) Done() <-chan struct{}     { return p.done }
-func (p *phone) Err() error                { return p.err }
-func (p *phone) Digits() <-chan rune       { return p.digits }
-func (p *phone) Law() media.Law            { return media.PCMA }
-func (p *phone) Stats() media.Stats        { return media.Stats{} }
-func (p *phone) hangUp()                   { p.end(cti.ErrRemoteHangup) }
-func (p *phone) end(err error)             { p.once.Do(func() { p.err = err; close(p.done) }) }
-func (p *phone) Answer(context.Context) error {
-	p.mu.Lock()
-	p.answered = true
-	p.mu.Unlock()
-	return nil
+type ear struct {
+	*ctitest.Port
+	mu    sync.Mutex
+	heard []string
 }
-func (p *phone) Tap(media.Sink) {}
-func (p *phone) Send(string)    {}
-func (p *phone) press(keys string) {
-	for _, k := range keys {
-		p.digits <- k
-	}
-}
-func (p *phone) wait() (cti.Outcome, error) { <-p.ended; return p.out, p.failed }
-func (p *phone) sounds() string             { p.mu.Lock(); defer p.mu.Unlock(); return strings.Join(p.heard, " ") }
 
-func (p *phone) Play(ctx context.Context, prompt media.Prompt) error {
-	start, timer := time.Now(), time.NewTimer(prompt.Duration())
-	defer timer.Stop()
+func (e *ear) Play(ctx context.Context, prompt media.Prompt) error {
+	start := time.Now()
+	err := e.Port.Play(ctx, prompt)
 	heard := prompt.Name
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	if err != nil {
 		heard += "/" + time.Since(start).String()
 	}
-	p.mu.Lock()
-	p.heard = append(p.heard, heard)
-	p.mu.Unlock()
-	return nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = append(e.heard, heard)
+	return err
+}
+
+func (e *ear) sounds() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Join(e.heard, " ")
+}
+
+func (p *phone) wait() (cti.Outcome, error) {
+	<-p.ended
+	return p.out, p.failed
+}
+
+func (p *phone) answered() bool {
+	select {
+	case <-p.Leg.Answered():
+		return true
+	default:
+		return false
+	}
 }
 
 // prompts are 3 s each; lost.wav is none, slow.wav does not come.
@@ -170,14 +161,18 @@ func call(t *testing.T, nodes string, deps ivr.Deps) (*phone, *store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &phone{digits: make(chan rune, 64), done: make(chan struct{}), ended: make(chan struct{})}
+	heard := &ear{Port: ctitest.NewPort(media.PCMA)}
+	p := &phone{
+		Leg: ctitest.NewLeg(cti.Origin{Direction: cti.In, DID: "4001234567"}, heard),
+		ear: heard, ended: make(chan struct{}),
+	}
 	s := &store{}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	server := cti.NewServer(cti.Config{Log: log}, cti.Deps{Recorder: s, Ledger: s})
 	server.SetRouter(route{handler, p})
 	guard.Go("call", log, func() {
 		defer close(p.ended)
-		if err := server.Accept(context.Background(), p); err != nil {
+		if err := server.Accept(context.Background(), p.Leg); err != nil {
 			t.Error(err)
 		}
 	})

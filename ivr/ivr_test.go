@@ -72,7 +72,7 @@ func TestMenu(t *testing.T) {
 				p, s := call(t, menu, ivr.Deps{})
 				start := time.Now()
 				for at, keys := range tt.keys {
-					time.AfterFunc(at, func() { p.press(keys) })
+					time.AfterFunc(at, func() { p.Press(keys) })
 				}
 				out, err := p.wait()
 				if out.Kind != cti.Completed || err != nil {
@@ -95,7 +95,7 @@ func TestMenu(t *testing.T) {
 func TestDigitsAreReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, s := call(t, menu, ivr.Deps{})
-		p.press("91")
+		p.Press("91")
 		if p.wait(); s.digits != "9 1 " {
 			t.Errorf("digits %q", s.digits)
 		}
@@ -105,15 +105,15 @@ func TestDigitsAreReported(t *testing.T) {
 func TestAnswersAtTheFirstSound(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p, _ := call(t, "  a: {hangup: {}}\n", ivr.Deps{})
-		if p.wait(); p.answered {
+		if p.wait(); p.answered() {
 			t.Error("answered for nothing")
 		}
 		p, _ = call(t, menu, ivr.Deps{})
 		synctest.Wait()
-		if !p.answered {
+		if !p.answered() {
 			t.Error("not answered at the first prompt")
 		}
-		p.hangUp()
+		p.RemoteHangup()
 		p.wait()
 	})
 }
@@ -127,8 +127,8 @@ func TestCallerHangsUp(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				p, s := call(t, nodes, ivr.Deps{})
 				start := time.Now()
-				time.AfterFunc(12*time.Second, func() { p.press("1") })
-				time.AfterFunc(at, p.hangUp)
+				time.AfterFunc(12*time.Second, func() { p.Press("1") })
+				time.AfterFunc(at, p.RemoteHangup)
 				out, err := p.wait()
 				if took := time.Since(start); took != at {
 					t.Errorf("ended %v after the hang-up", took-at)
@@ -227,7 +227,7 @@ func TestCollect(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var asked string
 				p, s := call(t, collect, ivr.Deps{Fetcher: tickets{&asked}})
-				time.AfterFunc(time.Second, func() { p.press(tt.keys) })
+				time.AfterFunc(time.Second, func() { p.Press(tt.keys) })
 				p.wait()
 				if asked != tt.asked {
 					t.Errorf("asked %q, want %q", asked, tt.asked)

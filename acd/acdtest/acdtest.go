@@ -15,6 +15,7 @@ import (
 
 	"callbox/acd"
 	"callbox/cti"
+	"callbox/cti/ctitest"
 	"callbox/internal/guard"
 )
 
@@ -117,8 +118,8 @@ func (f *Floor) Desk(t testing.TB, agent string) acd.Desk {
 
 // Caller is somebody who called a queue.
 type Caller struct {
-	*Leg
-	ID    string // the DID dialled, one a caller
+	*ctitest.Leg
+	DID   string // the number dialled, one a caller
 	floor *Floor
 	ended chan struct{}
 }
@@ -130,9 +131,7 @@ func (f *Floor) Call(w cti.Wanted) *Caller {
 	did := fmt.Sprintf("9%05d", f.made)
 	f.wanted[did] = w
 	f.mu.Unlock()
-	c := &Caller{ID: did, floor: f, ended: make(chan struct{}), Leg: NewLeg("line:test", cti.Origin{
-		Direction: cti.In, Device: "line:test", From: cti.Number{Raw: "13800138000"}, To: cti.Number{Raw: did}, DID: did,
-	})}
+	c := &Caller{DID: did, floor: f, ended: make(chan struct{}), Leg: ctitest.Incoming("13800138000", did)}
 	f.group.Go("caller", func() {
 		defer close(c.ended)
 		_ = f.Server.Accept(f.ctx, c.Leg)
@@ -141,7 +140,7 @@ func (f *Floor) Call(w cti.Wanted) *Caller {
 }
 
 // HangUp is the caller putting down the receiver.
-func (c *Caller) HangUp() { c.End(cti.ErrRemoteHangup) }
+func (c *Caller) HangUp() { c.RemoteHangup() }
 
 // Wait returns when the call is over, with what the queue made of it and the
 // record.
@@ -149,7 +148,7 @@ func (c *Caller) Wait() (cti.Outcome, cti.CDR) {
 	<-c.ended
 	c.floor.mu.Lock()
 	defer c.floor.mu.Unlock()
-	return c.floor.got[c.ID], c.floor.Store.Record(c.ID)
+	return c.floor.got[c.DID], c.floor.Store.Record(c.DID)
 }
 
 // Over says whether the call is over.

@@ -96,10 +96,10 @@ func pass(t *testing.T, events []event) error {
 	time.Sleep(time.Hour)
 	for _, c := range d.callers {
 		if !c.Over() {
-			return fmt.Errorf("caller %s never came to an end", c.ID)
+			return fmt.Errorf("caller %s never came to an end", c.DID)
 		}
 		if out, cdr := c.Wait(); cdr.Result == nil || out.Kind == "" || out.Kind == cti.Failed {
-			return fmt.Errorf("caller %s: outcome %+v, record %+v", c.ID, out, cdr)
+			return fmt.Errorf("caller %s: outcome %+v, record %+v", c.DID, out, cdr)
 		}
 	}
 	for _, desk := range f.Desks() {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"callbox/cti"
+	"callbox/cti/ctitest"
 	"callbox/internal/guard"
 )
 
@@ -25,7 +26,7 @@ type Phones struct {
 	plans map[string]Phone
 	gone  map[string]bool
 	rings []Ring
-	legs  []*Leg
+	legs  []*ctitest.Leg
 }
 
 // Ring is one time a phone was rung.
@@ -72,7 +73,7 @@ func (p *Phones) Live() int {
 	defer p.mu.Unlock()
 	n := 0
 	for _, l := range p.legs {
-		if !l.over() {
+		if !over(l, 0) {
 			n++
 		}
 	}
@@ -88,27 +89,27 @@ func (p *Phones) Dial(_ context.Context, d cti.Device, _ cti.Number, _ string) (
 	if plan.Dead != nil {
 		return nil, plan.Dead
 	}
-	leg := NewLeg(d, cti.Origin{Direction: cti.Out, Device: d})
+	leg := ctitest.NewLeg(cti.Origin{Direction: cti.Out, Device: d}, nil)
 	p.legs = append(p.legs, leg)
 	guard.Go("phone", nil, func() { plan.act(leg) })
 	return leg, nil
 }
 
 // act is what happens at the phone until the leg is over.
-func (p Phone) act(leg *Leg) {
-	if !leg.wait(p.Alerts) {
+func (p Phone) act(leg *ctitest.Leg) {
+	if over(leg, p.Alerts) {
 		return
 	}
-	leg.alert()
-	if p.Never || !leg.wait(p.After) {
+	leg.Alert()
+	if p.Never || over(leg, p.After) {
 		return
 	}
 	if p.Refuses != nil {
-		leg.End(p.Refuses)
+		leg.Refuse(p.Refuses)
 		return
 	}
-	leg.pickUp()
-	if p.Talk > 0 && leg.wait(p.Talk) {
-		leg.End(cti.ErrRemoteHangup)
+	leg.PickUp()
+	if p.Talk > 0 && !over(leg, p.Talk) {
+		leg.RemoteHangup()
 	}
 }
