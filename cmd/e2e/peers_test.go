@@ -104,9 +104,10 @@ func sipp(t *testing.T, b *box, scenario string, args ...string) *process {
 	}
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "tone.al"), toneALaw(1100, time.Second))
+	put(t, filepath.Join(dir, "tone.pcap"), tonePCAP(1100, 10*time.Second))
 	all := append([]string{
 		b.sip, "-sf", file, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", strconv.Itoa(freePort(t)),
-		"-s", "4001234567", "-nostdin", "-m", "1", "-trace_err", "-error_file", "errors.log",
+		"-s", "4001234567", "-mp", strconv.Itoa(2 * (freePort(t) / 2)), "-nostdin", "-m", "1", "-trace_err", "-error_file", "errors.log",
 	}, args...)
 	return launch(t, dir, "sipp", all...)
 }

@@ -44,6 +44,34 @@ func toneALaw(hz float64, length time.Duration) []byte {
 	return out
 }
 
+// tonePCAP is a capture of RTP in A-law, as SIPp plays it: Ethernet, IPv4 and
+// UDP headers that SIPp replaces, 20 ms a packet.
+func tonePCAP(hz float64, length time.Duration) []byte {
+	var b bytes.Buffer
+	le := func(v ...any) {
+		for _, x := range v {
+			_ = binary.Write(&b, binary.LittleEndian, x)
+		}
+	}
+	be := func(v ...any) {
+		for _, x := range v {
+			_ = binary.Write(&b, binary.BigEndian, x)
+		}
+	}
+	le(uint32(0xa1b2c3d4), uint16(2), uint16(4), uint32(0), uint32(0), uint32(65535), uint32(1))
+	sound := toneALaw(hz, length)
+	for i := 0; i*160+160 <= len(sound); i++ {
+		at := time.Duration(i) * 20 * time.Millisecond
+		le(uint32(at/time.Second), uint32(at%time.Second/time.Microsecond), uint32(14+20+8+12+160), uint32(14+20+8+12+160))
+		b.Write(make([]byte, 12))
+		be(uint16(0x0800), uint8(0x45), uint8(0), uint16(20+8+12+160), uint32(0), uint8(64), uint8(17), uint16(0),
+			uint32(0x7f000001), uint32(0x7f000001), uint16(6000), uint16(6000), uint16(8+12+160), uint16(0))
+		be(uint8(0x80), uint8(8), uint16(i), uint32(i*160), uint32(0x5eed))
+		b.Write(sound[i*160 : i*160+160])
+	}
+	return b.Bytes()
+}
+
 // encodeALaw takes the nearest of the 256 levels: slow and independent of the
 // tables under test.
 func encodeALaw(v float64) byte {

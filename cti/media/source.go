@@ -44,9 +44,11 @@ func (s *source) admits(from netip.AddrPort, ssrc uint32, seq uint16, now int64)
 	switch {
 	case from == s.locked:
 		return true, false
-	case from == s.named && (now < s.until || !s.locked.IsValid()):
+	case from == s.named:
 		s.locked = from
 		return true, true
+	case from.Port() == 0: // nobody can be answered there
+		return false, false
 	case !s.symmetric || s.locked.IsValid() || now >= s.until:
 		return false, false
 	}

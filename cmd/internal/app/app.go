@@ -302,7 +302,7 @@ func (a *app) openTexts(context.Context) error {
 
 func (a *app) openFace(ctx context.Context) error {
 	face, err := api.New(api.Config{
-		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Recordings: a.recordings(),
+		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Recordings: a.Box.Data,
 		Pages: web.Handler(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls,
