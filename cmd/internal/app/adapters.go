@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 
-	"callbox/acd"
 	"callbox/api"
 	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/cti/sip"
-	"callbox/internal/guard"
 	"callbox/recorder"
 	"callbox/sms"
 	"callbox/storage"
@@ -25,7 +23,6 @@ var (
 	_ recorder.Index = index{}
 	_ cti.Recorder   = shelf{}
 	_ sms.Events     = textEvents{}
-	_ acd.Journal    = floorJournal{}
 )
 
 // phones are the extensions' secrets and bindings, as SIP asks for them.
@@ -154,24 +151,6 @@ func (s shelf) Record(ctx context.Context, call string, outside media.Port) (fun
 			Why: r.Why, Mixed: r.Mixed, SHA256: r.SHA256,
 		}
 	}, nil
-}
-
-// floorJournal takes the floor's amendments behind, in a goroutine of their
-// own: no agent's state waits for a disk.
-type floorJournal struct {
-	*storage.Journal
-	log *slog.Logger
-}
-
-// Amend fills in the wrap-up's end.
-func (j floorJournal) Amend(ctx context.Context, call string, a cti.Amendment) error {
-	ctx = context.WithoutCancel(ctx)
-	guard.Go("wrap-up noted", j.log, func() {
-		if err := j.Journal.Amend(ctx, call, a); err != nil {
-			j.log.Error("end of the wrap-up not kept", "call", call, "err", err)
-		}
-	})
-	return nil
 }
 
 // textEvents puts what happens to texts into the journal, so that screens see

@@ -147,6 +147,7 @@ func (a *app) openStorage(ctx context.Context) error {
 	a.journal = a.db.Journal()
 	a.life.onStop("database", a.db.Close)
 	a.life.start("database writer", a.db.Run)
+	a.life.start("sweeper", a.db.Sweep)
 	return a.db.Notices().Replace(endpoints(a.Box))
 }
 
@@ -214,7 +215,7 @@ func (a *app) openFloor(ctx context.Context) error {
 		return err
 	}
 	a.floor, err = acd.New(acd.Config{Agents: agents, Queues: queues, Log: a.Log}, acd.Deps{
-		Phones: a.phones, Journal: floorJournal{a.journal, a.Log}, Desks: a.db, Announcer: music{speech.Music()},
+		Phones: a.phones, Journal: a.journal, Desks: a.db, Announcer: music{speech.Music()},
 	})
 	if err != nil {
 		return err
@@ -227,7 +228,7 @@ func (a *app) openCalls(context.Context) error {
 	a.calls = cti.NewServer(
 		cti.Config{AreaCode: a.Box.AreaCode, Lookup: cti.LookupConfig(a.Box.Lookup), Log: a.Log},
 		cti.Deps{
-			Engine: a.engine, Recorder: shelf{a.shelf}, Ledger: ledger{a.journal, a.metrics},
+			Engine: a.engine, Recorder: shelf{a.shelf}, Ledger: a.metrics.Ledger(a.journal),
 			Directory: a.db, Fetcher: fetcher{outbound.Client(nil, true)},
 		})
 	return nil

@@ -15,6 +15,7 @@ import (
 	"callbox/api"
 	"callbox/cmd/internal/config"
 	"callbox/cmd/internal/control"
+	"callbox/internal/outbound"
 	"callbox/ivr"
 	"callbox/ivr/speech"
 	"callbox/storage"
@@ -133,7 +134,9 @@ func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
 
 // route builds the table of numbers anew.
 func (s *site) route(ctx context.Context) error {
-	table, err := newRoutes(ctx, s.db, s.Box.AreaCode, ivr.Deps{Prompts: prompts{s.prompts}, Queues: s.floor})
+	table, err := newRoutes(ctx, s.db, s.Box.AreaCode, ivr.Deps{
+		Prompts: prompts{s.prompts}, Queues: s.floor, Fetcher: fetcher{outbound.Client(s.Box.Outbound.Allow, false)},
+	})
 	if err != nil {
 		return err
 	}

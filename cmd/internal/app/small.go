@@ -16,13 +16,11 @@ import (
 	"callbox/internal/guard"
 	"callbox/ivr"
 	"callbox/ivr/speech"
-	"callbox/storage"
 )
 
 var (
 	_ acd.Announcer = music{}
 	_ cti.Fetcher   = fetcher{}
-	_ cti.Ledger    = ledger{}
 	_ ivr.Prompts   = prompts{}
 )
 
@@ -40,21 +38,6 @@ type prompts struct{ *speech.Library }
 // Prompt loads one.
 func (p prompts) Prompt(ctx context.Context, name string) (media.Prompt, error) {
 	return p.Load(ctx, name)
-}
-
-// ledger counts what it closes.
-type ledger struct {
-	*storage.Journal
-	metrics *api.Metrics
-}
-
-// Close makes the record final.
-func (l ledger) Close(ctx context.Context, r cti.CDR) error {
-	l.metrics.CallEnded(&r)
-	if !r.Times.Answer.IsZero() {
-		l.metrics.CallSetup(r.Times.Answer.Sub(r.Times.Seize.Time))
-	}
-	return l.Journal.Close(ctx, r)
 }
 
 // fetcher gets a look-up's answer.
