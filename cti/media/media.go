@@ -64,7 +64,8 @@ var ErrClosed = errors.New("media: port is closed")
 
 // Port is one party's sound.
 type Port interface {
-	// Play sends p until its end, ctx's end, or the port's end (ErrClosed). A
+	// Play sends p until its end (nil), ctx's end (its cause), or the port's end
+	// (ErrClosed). Of two prompts the later one is heard and the other waits; a
 	// bridge set meanwhile is heard again afterwards. The port sends silence
 	// when nothing else is to be sent.
 	Play(ctx context.Context, p Prompt) error
@@ -108,7 +109,7 @@ type Stream struct {
 	Remote netip.AddrPort // where the party says it listens
 	Law    Law
 	DTMF   uint8 // payload type of telephone-event, 0: none (RFC 4733)
-	// Symmetric lets the first packets of one SSRC from another address of the
+	// Symmetric is for parties behind a NAT only, since it trusts: it lets the first packets of one SSRC from another address of the
 	// same call move Remote once, within 2 s; then the source is locked.
 	Symmetric bool
 }
