@@ -1,0 +1,132 @@
+// Command bench measures the built program: it runs bin/callbox as a daemon of
+// its own in a temporary folder, plays carrier, agents' phones and screens, SMS
+// centre and ticket system to it, and prints the figures as one table.
+//
+// Everything that is measured goes through the daemon's ports, its processor
+// time and memory come from /proc. main waits for every goroutine it starts; it
+// knows callbox by its commands, files and ports only. What plays the other
+// ends runs on the same machine, and its share of the processors is in every
+// time that the table shows.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// bench is how much of what is measured.
+type bench struct {
+	program string
+	only    string
+	keep    bool
+	log     *slog.Logger
+
+	calls    int           // bridged and recorded at a time
+	talk     time.Duration // how long they are measured
+	agents   int
+	popCalls int
+	jobs     int
+	clients  int
+	single   int
+	window   int
+}
+
+// section is a part of the table that can be asked for by name.
+type section struct {
+	name    string
+	about   string
+	measure func(b *bench, ctx context.Context, dir string) ([]row, error)
+}
+
+var sections = []section{
+	{"load", "processor and memory of bridged, recorded calls", (*bench).load},
+	{"pop", "ring to pop, answer to audio, cost of a call's set-up", (*bench).pops},
+	{"sms", "texts through HTTP, CMPP and back", (*bench).texts},
+	{"submit", "HTTP 202 to SUBMIT on the wire, idle", (*bench).submits},
+}
+
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	b, err := parse(args, errs)
+	if err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	var rows []row
+	failed := false
+	for _, s := range sections {
+		if b.only != "" && !slices.Contains(strings.Split(b.only, ","), s.name) {
+			continue
+		}
+		b.log.Info("measuring", "section", s.name, "what", s.about)
+		got, err := b.inFolder(ctx, s)
+		rows = append(rows, got...)
+		if err != nil {
+			failed = true
+			rows = append(rows, row{what: s.name, figure: "failed"})
+			fmt.Fprintf(errs, "bench: %s: %v\n", s.name, err)
+		}
+	}
+	fmt.Fprintf(out, "%s\n\n", machine())
+	printTable(out, rows)
+	if failed {
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, errs io.Writer) (*bench, error) {
+	b := &bench{log: slog.New(slog.NewTextHandler(errs, nil))}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.StringVar(&b.program, "callbox", "./bin/callbox", "the program to measure")
+	f.StringVar(&b.only, "only", "", "sections, with commas between: load, pop, sms, submit (default: all)")
+	f.BoolVar(&b.keep, "keep", false, "keep the daemons' folders and name them")
+	f.IntVar(&b.calls, "calls", 50, "load: bridged and recorded calls at a time")
+	f.DurationVar(&b.talk, "talk", 30*time.Second, "load: how long they are measured")
+	f.IntVar(&b.agents, "agents", 20, "pop: agents")
+	f.IntVar(&b.popCalls, "pop-calls", 200, "pop: calls")
+	f.IntVar(&b.jobs, "jobs", 5000, "sms: jobs")
+	f.IntVar(&b.clients, "clients", 16, "sms: HTTP clients at a time")
+	f.IntVar(&b.single, "single", 100, "submit: jobs, one by one")
+	f.IntVar(&b.window, "window", 128, "sms: SUBMITs open at a time")
+	if err := f.Parse(args); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	if f.NArg() > 0 {
+		fmt.Fprintf(errs, "bench: what is %q?\n", f.Arg(0))
+		return nil, errors.New("bench: too many arguments")
+	}
+	return b, nil
+}
+
+// inFolder runs a section in a temporary folder.
+func (b *bench) inFolder(ctx context.Context, s section) ([]row, error) {
+	dir, err := os.MkdirTemp("", "callbox-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	if b.keep {
+		b.log.Info("kept", "section", s.name, "folder", dir)
+	} else {
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	return s.measure(b, ctx, dir)
+}
