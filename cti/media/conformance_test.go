@@ -230,7 +230,7 @@ func symmetric(t *testing.T, e media.Engine) {
 	sink := &sink{}
 	p.Tap(sink)
 	behind.to, thief.to = p.LocalAddr(), p.LocalAddr()
-	talk(t, 200*time.Millisecond, (&party{phone: behind, law: media.PCMA}).tone(rateA))
+	talk(t, 700*time.Millisecond, (&party{phone: behind, law: media.PCMA}).tone(rateA))
 	talk(t, 200*time.Millisecond,
 		(&party{phone: behind, law: media.PCMA}).tone(rateA), (&party{phone: thief, law: media.PCMA}).tone(rateB))
 	sound := sink.sound(media.Received, media.PCMA)

@@ -109,8 +109,9 @@ type Stream struct {
 	Remote netip.AddrPort // where the party says it listens
 	Law    Law
 	DTMF   uint8 // payload type of telephone-event, 0: none (RFC 4733)
-	// Symmetric is for parties behind a NAT only, since it trusts: it lets the first packets of one SSRC from another address of the
-	// same call move Remote once, within 2 s; then the source is locked.
+	// Symmetric lets the first packets of one SSRC from another address move
+	// Remote once, within 2 s and while Remote itself is silent; then the source
+	// is locked. It is a risk that only parties behind a NAT are worth.
 	Symmetric bool
 }
 

@@ -95,35 +95,44 @@ func TestJitter(t *testing.T) {
 	}
 }
 
-func TestSourceNamedAddressWins(t *testing.T) {
-	named, other := netip.MustParseAddrPort("10.0.0.1:4000"), netip.MustParseAddrPort("203.0.113.9:5000")
-	var s source
-	s.start(named, true, 0)
-	for n := range uint16(5) {
-		ok, moved := s.admits(other, 1, n, 0)
-		if last := n == 4; ok != last || moved != last {
-			t.Errorf("packet %d: %v, moved %v", n, ok, moved)
-		}
+func TestSource(t *testing.T) {
+	lan, lan2 := netip.MustParseAddrPort("10.0.0.1:4000"), netip.MustParseAddrPort("10.0.0.2:4000")
+	public, loop, loop2 := netip.MustParseAddrPort("203.0.113.9:5000"), netip.MustParseAddrPort("127.0.0.1:4000"), netip.MustParseAddrPort("127.0.0.1:5000")
+	type packets struct {
+		from netip.AddrPort
+		at   int64 // samples since the start, when the first of 20 packets comes
+		want int   // how many are heard
 	}
-	if ok, moved := s.admits(named, 2, 0, learnSpan-1); !ok || !moved {
-		t.Error("the named address is not heard while the source is learned")
-	}
-	if ok, _ := s.admits(other, 1, 5, learnSpan-1); ok {
-		t.Error("the stranger is still heard")
-	}
-	s.start(named, true, 1<<40)
-	if ok, _ := s.admits(named, 2, 1, 1<<40); !ok {
-		t.Error("the same again forgot the source")
-	}
-	s = source{}
-	s.start(named, true, 0)
-	for n := range uint16(9) {
-		if ok, _ := s.admits(other, 1, n, learnSpan); ok {
-			t.Error("a source was learned too late")
-		}
-	}
-	if ok, _ := s.admits(named, 1, 1, learnSpan); !ok {
-		t.Error("the named address is not heard any more")
+	for name, tt := range map[string]struct {
+		named     netip.AddrPort
+		symmetric bool
+		packets   []packets
+	}{
+		"not symmetric":              {lan, false, []packets{{public, 0, 0}, {lan, 0, 20}, {public, 0, 0}}},
+		"behind a NAT":               {lan, true, []packets{{public, 0, 16}, {lan2, 3200, 0}, {public, 90000, 20}}},
+		"a stranger who was first":   {loop, true, []packets{{loop2, 0, 0}, {loop, 3200, 20}, {loop2, 6400, 0}}},
+		"the named one never speaks": {loop, true, []packets{{loop2, 2400, 10}, {loop2, 90000, 20}}},
+		"the named one speaks late":  {lan, true, []packets{{public, 0, 16}, {lan, 6400, 20}, {public, 9600, 0}}},
+		"nobody in time":             {lan, true, []packets{{public, learnSpan, 0}, {lan, learnSpan, 20}, {lan2, learnSpan, 0}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s source
+			s.start(tt.named, tt.symmetric, 1000)
+			seq := uint16(0)
+			for i, p := range tt.packets {
+				heard := 0
+				for n := range int64(20) {
+					seq++
+					if ok, _ := s.admits(p.from, 7, seq, 1000+p.at+n*160); ok {
+						heard++
+					}
+				}
+				if heard != p.want {
+					t.Errorf("run %d: %d packets are heard, want %d", i, heard, p.want)
+				}
+				s.start(tt.named, tt.symmetric, 1<<40) // the same again forgets nothing
+			}
+		})
 	}
 }
 
