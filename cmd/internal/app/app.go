@@ -180,7 +180,7 @@ func (a *app) openMedia(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.prompts, err = speech.New(speech.Config{Dirs: PromptFolders(a.Box)}); err != nil {
+	if a.prompts, err = speech.New(speech.Config{Dirs: PromptFolders(a.Box), Outside: true}); err != nil {
 		return err
 	}
 	a.life.start("media", a.engine.Run)
@@ -303,7 +303,7 @@ func (a *app) openTexts(context.Context) error {
 
 func (a *app) openFace(ctx context.Context) error {
 	face, err := api.New(api.Config{
-		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Recordings: a.Box.Data,
+		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
 		Pages: web.Handler(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls,

@@ -105,6 +105,8 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 	for _, t := range a.Box.SIP.Trunks {
 		g.LineState[t.Name] = 1
 	}
+	packets := a.engine.Totals()
+	g.RTPIn, g.RTPOut, g.RTPLost = packets.Received, packets.Sent, packets.Lost
 	a.countWaiting(ctx, &g)
 	return g
 }

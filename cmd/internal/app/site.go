@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"callbox/acd"
@@ -46,7 +47,7 @@ func PromptFolders(box *config.Box) []string {
 // the folder of the site file that names them.
 func CheckPrompts(data string) config.Prompts {
 	return func(dir, name string) error {
-		library, err := speech.New(speech.Config{Dirs: []string{dir, filepath.Join(data, "prompts")}})
+		library, err := speech.New(speech.Config{Dirs: []string{dir, filepath.Join(data, "prompts")}, Outside: true})
 		if err != nil {
 			return err
 		}
@@ -85,6 +86,9 @@ func applySite(ctx context.Context, db *storage.DB, box *config.Box, file contro
 	hash := ""
 	if file.File == box.Site {
 		hash = hashOf(file.Text)
+	}
+	if dir := filepath.Dir(file.File); !slices.Contains(PromptFolders(box), dir) {
+		read.Anchor(dir)
 	}
 	stored, err := read.Stored(hash)
 	if err != nil {

@@ -54,6 +54,21 @@ func (s *Site) Stored(hash string) (storage.Site, error) {
 	return out, nil
 }
 
+// Anchor makes the prompts that lie in dir, the site file's folder, absolute:
+// for a file that is applied from elsewhere than where the daemon looks.
+func (s *Site) Anchor(dir string) {
+	for _, graph := range s.Graphs {
+		for _, node := range graph.Nodes {
+			for i, part := range node.Prompt { // shared by the copies of a node
+				path := filepath.Join(dir, part.Play)
+				if _, err := os.Stat(path); err == nil && part.Play != "" && !filepath.IsAbs(part.Play) {
+					node.Prompt[i].Play = path
+				}
+			}
+		}
+	}
+}
+
 func keep[T any](to *[]T, from []T, present bool) {
 	if present {
 		*to = append([]T{}, from...)

@@ -74,6 +74,9 @@ func Run(ctx context.Context, o Options) error {
 		defer os.RemoveAll(dir)
 		d.Data = dir
 	}
+	if err := os.MkdirAll(d.Data, 0o700); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
 	// The world outlives the daemon, which drains in it.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
