@@ -14,7 +14,7 @@ func TestGroupSurvivesPanic(t *testing.T) {
 	before := guard.Panics()
 	g := guard.Group{Log: slog.New(slog.NewTextHandler(&log, nil))}
 	done := false
-	g.Go("falls", func() { var m map[string]int; m["x"] = 1 })
+	g.Go("falls", func() { panic("fell") })
 	g.Go("stands", func() { done = true })
 	g.Wait()
 	if !done {
