@@ -28,6 +28,7 @@ func conformance(t *testing.T, open func(t *testing.T) media.Engine) {
 		"digits are received once":                         digitsReceived,
 		"digits are sent":                                  digitsSent,
 		"digits pass a bridge":                             digitsBridged,
+		"a key pressed before a bridge does not reach it":  digitBefore,
 		"strangers are neither heard nor spoken to":        strangers,
 		"a symmetric stream moves once":                    symmetric,
 		"reordered and lost packets keep their place":      lossAndOrder,
@@ -183,6 +184,23 @@ func digitsSent(t *testing.T, e media.Engine) {
 	time.Sleep(600 * time.Millisecond)
 	checkEvents(t, p, "5#")
 	p.checkStream(t)
+}
+
+// digitBefore presses a key that outlasts the menu it was meant for.
+func digitBefore(t *testing.T, e media.Engine) {
+	a, b := newParty(t, e, media.PCMA), newParty(t, e, media.PCMA)
+	a.event(1, 1000, 160, false)
+	expectDigits(t, a.port, "1")
+	defer e.Bridge(a.port, b.port)()
+	for i := 2; i <= 7; i++ {
+		a.event(1, 1000, min(i, 5)*160, i >= 5)
+		time.Sleep(media.Frame)
+	}
+	for range 3 {
+		a.event(2, 9000, 800, true)
+	}
+	time.Sleep(100 * time.Millisecond)
+	checkEvents(t, b, "2")
 }
 
 func digitsBridged(t *testing.T, e media.Engine) {

@@ -46,12 +46,21 @@ type sender struct {
 	ext     int64 // of the bridge's newest packet
 	run     int64 // sequence numbers since its stream was taken up
 	offset  int64 // from its samples to ours
+	event   int64 // where the bridge's newest key began in its stream
 	plays   []*playing
 	keys    keying
 	line    timeline // for the tap
 	tap     tap
 	frame   [FrameSamples]byte
 	scratch [maxPayload]byte
+}
+
+// begun says whether a key's packet belongs to a key that began in this bridge.
+func (s *sender) begun(h *heard) bool {
+	if h.fresh {
+		s.event = h.stream
+	}
+	return s.event == h.stream
 }
 
 // forward sends a bridge's packet at once.
@@ -61,6 +70,9 @@ func (s *sender) forward(h *heard) {
 	s.fed = max(s.fed, h.arrival)
 	if s.to == nil {
 		return
+	}
+	if h.key != 0 && !s.begun(h) {
+		return // the rest of a key that was meant for who heard the party before
 	}
 	if h.key != 0 && !s.to.events() {
 		if h.fresh {
