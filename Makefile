@@ -37,7 +37,7 @@ tools-build:
 lint: ## gofumpt, vet, staticcheck
 	@unformatted=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); \
 	  if [ -n "$$unformatted" ]; then echo "not gofumpt'ed:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet ./... && $(GO) vet -tags e2e ./cmd/e2e
 	$(GO) tool staticcheck ./...
 
 unit: ## Go tests with the race detector
@@ -46,8 +46,10 @@ unit: ## Go tests with the race detector
 web-test: ## types, lint and unit tests of the pages
 	cd web && npm run --silent check && npm run --silent lint && npm run --silent test
 
-e2e: ## the built program with SIPp, baresip and a browser
-	$(GO) test -count=1 -timeout 10m -tags e2e ./cmd/e2e/...
+e2e: ## the built program, with the race detector, against SIPp, baresip and a browser
+	@mkdir -p bin
+	$(GO) build -race -ldflags '$(LDFLAGS)' -o bin/callbox-race ./cmd/callbox
+	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 12m -tags e2e ./cmd/e2e/...
 
 bench: build ## figures as one table
 	$(GO) run ./cmd/bench

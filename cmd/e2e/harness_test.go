@@ -24,7 +24,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-const program = "../../bin/callbox"
+// program is what is tested: $CALLBOX, or what `make build` made.
+var program = or(os.Getenv("CALLBOX"), "../../bin/callbox")
 
 // patience is how long a test waits for something that comes within a second
 // on a quiet machine.
@@ -93,6 +94,9 @@ func (p *process) end(sig syscall.Signal) {
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill()
 		<-p.ended
+	}
+	if out := p.output(); strings.Contains(out, "DATA RACE") || strings.Contains(out, "ended by a panic") {
+		p.t.Errorf("%s raced or fell", filepath.Base(p.cmd.Path))
 	}
 	if p.t.Failed() {
 		p.t.Logf("output of %s:\n%s", filepath.Base(p.cmd.Path), p.output())
