@@ -2,12 +2,20 @@ package sip
 
 import (
 	"net"
+	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
 // WithTimers shortens RFC 3261's timers for a test.
 func (c Config) WithTimers(t1, t2, failover time.Duration) Config {
-	c.timers = timers{t1: t1, t2: t2, failover: failover}
+	c.timers.t1, c.timers.t2, c.timers.failover = t1, t2, failover
+	return c
+}
+
+// Hasty leaves peers that do not answer a BYE little time at the end.
+func (c Config) Hasty() Config {
+	c.timers.farewell = 50 * time.Millisecond
 	return c
 }
 
@@ -32,22 +40,59 @@ var _ net.PacketConn = (*udpSocket)(nil)
 
 // Inspectors for table tests of pure functions.
 var (
-	Shown            = shown
-	UserPart         = userPart
-	FirstAddress     = firstAddress
-	BodyLength       = bodyLength
-	Frame            = frame
-	StrayBreak       = strayBreak
-	BareBadRequest   = bareBadRequest
-	ReadSDP          = read
-	ErrNoCodec       = errNoCodec
-	ErrSRTP          = errSRTP
-	ErrBadSDP        = errBadSDP
-	NewTestShield    = newShield
-	NewTestNonces    = newNonces
-	StrikeLimit      = strikeLimit
-	StrangerRate     = strangerRate
-	BanTime          = banTime
-	NonceLife        = nonceLife
-	ConnsPerAddress  = connsPerAddress
+	Shown           = shown
+	UserPart        = userPart
+	FirstAddress    = firstAddress
+	BodyLength      = bodyLength
+	Frame           = frame
+	StrayBreak      = strayBreak
+	BareBadRequest  = bareBadRequest
+	ReadSDP         = read
+	ErrNoCodec      = errNoCodec
+	ErrSRTP         = errSRTP
+	ErrBadSDP       = errBadSDP
+	NewTestShield   = newShield
+	NewTestNonces   = newNonces
+	StrikeLimit     = strikeLimit
+	StrangerRate    = strangerRate
+	BanTime         = banTime
+	NonceLife       = nonceLife
+	ConnsPerAddress = connsPerAddress
 )
+
+// Hears and Wrong ask the shield now.
+func Hears(s *shield, a netip.Addr) bool { return s.hears(a, time.Now()) }
+
+// Wrong counts wrong credentials.
+func Wrong(s *shield, a netip.Addr) bool { return s.wrong(a, time.Now()) }
+
+// Issue makes a nonce.
+func Issue(n *nonces, a netip.Addr) string { return n.issue(a, time.Now()) }
+
+// GoodNonce checks one.
+func GoodNonce(n *nonces, nonce string, a netip.Addr) bool { return n.good(nonce, a, time.Now()) }
+
+// UseNonce counts a use.
+func UseNonce(n *nonces, nonce string, count int) bool { return n.use(nonce, count, time.Now()) }
+
+// SetAddresses stands in for the name server.
+func (s *Server) SetAddresses(name string, addrs ...string) {
+	t := s.trunks.named(name)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.resolved, t.until = nil, time.Now().Add(time.Hour)
+	for _, a := range addrs {
+		t.resolved = append(t.resolved, netip.MustParseAddrPort(a))
+	}
+}
+
+// NewTestStream reads messages from conn; none passes.
+func NewTestStream(conn net.Conn, known bool) net.Conn {
+	owner := &tcpListener{
+		gate:  func(packet) bool { return false },
+		known: func(netip.AddrPort) bool { return known },
+		gone:  func(netip.AddrPort) {},
+		conns: map[netip.Addr]int{}, refused: new(atomic.Uint64),
+	}
+	return &stream{Conn: conn, owner: owner}
+}

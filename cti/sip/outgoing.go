@@ -120,6 +120,11 @@ func (s *Server) address(ctx context.Context, req *wire.Request, ep *endpoint, t
 	if !safe(req) {
 		return errUnsafe
 	}
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	if s.life.Err() != nil {
 		return context.Cause(s.life)
 	}

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,16 +241,17 @@ func (l *outLeg) lost(why error) {
 	}
 }
 
-// timers are RFC 3261 §17's; tests make them short.
+// timers are RFC 3261 §17's and a few of ours; tests make them short.
 type timers struct {
 	t1, t2   time.Duration
 	failover time.Duration // silence after which a trunk's next address is tried
+	farewell time.Duration // for BYEs when Run ends
 }
 
 func (t timers) orDefault() timers {
-	if t.t1 == 0 {
-		return timers{t1: 500 * time.Millisecond, t2: 4 * time.Second, failover: 4 * time.Second}
-	}
+	usual := timers{t1: 500 * time.Millisecond, t2: 4 * time.Second, failover: 4 * time.Second, farewell: 3 * time.Second}
+	t.t1, t.t2 = cmp.Or(t.t1, usual.t1), cmp.Or(t.t2, usual.t2)
+	t.failover, t.farewell = cmp.Or(t.failover, usual.failover), cmp.Or(t.farewell, usual.farewell)
 	return t
 }
 

@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 
 	wire "github.com/emiago/sipgo/sip"
@@ -194,7 +195,7 @@ func bareBadRequest(data []byte) []byte {
 	}
 	echo := map[string]string{"via": "Via", "v": "Via", "from": "From", "f": "From", "to": "To", "t": "To", "call-id": "Call-ID", "i": "Call-ID", "cseq": "CSeq"}
 	var out strings.Builder
-	out.WriteString("SIP/2.0 400 Bad Request\r\n")
+	out.WriteString("SIP/2.0 " + bareStatus(lines[0]) + "\r\n")
 	seen := map[string]bool{}
 	for _, line := range lines[1:] {
 		name, value, _ := strings.Cut(line, ":")
@@ -211,3 +212,15 @@ func bareBadRequest(data []byte) []byte {
 	out.WriteString("Content-Length: 0\r\n\r\n")
 	return []byte(out.String())
 }
+
+// bareStatus is the answer to an unreadable request: 416 where the URI has a
+// scheme of its own, which the library does not read, else 400.
+func bareStatus(start string) string {
+	fields := strings.Fields(start)
+	if len(fields) == 3 && foreignScheme.MatchString(fields[1]) {
+		return "416 Unsupported URI Scheme"
+	}
+	return "400 Bad Request"
+}
+
+var foreignScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*[+.-][A-Za-z0-9+.-]*:`)

@@ -27,7 +27,7 @@ const patience = 5 * time.Second
 // rig is a server on loopback with a call taker of the test's.
 type rig struct {
 	*sip.Server
-	t        *testing.T
+	t        testing.TB
 	engine   *media.Plain
 	calls    *taker
 	accounts accounts
@@ -149,7 +149,7 @@ func (d *dialogStore) size() int {
 // options change a rig before it starts.
 type option func(*sip.Config, *rig)
 
-func start(t *testing.T, options ...option) *rig {
+func start(t testing.TB, options ...option) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, calls: &taker{handle: answerAndWait, legs: make(chan cti.Leg, 1000)},
@@ -164,7 +164,7 @@ func start(t *testing.T, options ...option) *rig {
 	for _, o := range options {
 		o(&cfg, r)
 	}
-	r.run(cfg)
+	r.run(cfg.Hasty())
 	return r
 }
 
@@ -192,6 +192,7 @@ func (r *rig) run(cfg sip.Config) {
 			t.Errorf("Run = %v", err)
 		}
 	})
+	<-r.Ready()
 	var once sync.Once
 	r.stop = func() { once.Do(func() { cancel(); wg.Wait() }) }
 	t.Cleanup(r.stop)
@@ -223,7 +224,7 @@ func (r *rig) phone(cfg ctitest.PhoneConfig) *ctitest.Phone {
 	return startPhone(r.t, cfg)
 }
 
-func startPhone(t *testing.T, cfg ctitest.PhoneConfig) *ctitest.Phone {
+func startPhone(t testing.TB, cfg ctitest.PhoneConfig) *ctitest.Phone {
 	t.Helper()
 	cfg.Log = quietLog()
 	p, err := ctitest.NewPhone(cfg)
@@ -241,14 +242,14 @@ func startPhone(t *testing.T, cfg ctitest.PhoneConfig) *ctitest.Phone {
 	return p
 }
 
-func patient(t *testing.T) context.Context {
+func patient(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func await(t *testing.T, c <-chan struct{}, what string) {
+func await(t testing.TB, c <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-c:
@@ -257,7 +258,7 @@ func await(t *testing.T, c <-chan struct{}, what string) {
 	}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if ok() {
@@ -280,16 +281,17 @@ func (r *rig) leg() cti.Leg {
 
 // raw is a bare UDP socket that speaks to the rig.
 type raw struct {
-	t         *testing.T
+	t         testing.TB
 	conn      *net.UDPConn
 	to        netip.AddrPort
 	me        string
 	transport string
+	buf       []byte
 }
 
 func (r *rig) raw(local string) *raw {
 	r.t.Helper()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(local+":0")))
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(local), 0)))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -309,15 +311,17 @@ func (w *raw) send(data string) {
 // next is the next message within d, nil for none.
 func (w *raw) next(d time.Duration) *ctitest.Message {
 	w.t.Helper()
-	buf := make([]byte, 65536)
+	if w.buf == nil {
+		w.buf = make([]byte, 65536)
+	}
 	_ = w.conn.SetReadDeadline(time.Now().Add(d))
-	n, _, err := w.conn.ReadFromUDPAddrPort(buf)
+	n, _, err := w.conn.ReadFromUDPAddrPort(w.buf)
 	if err != nil {
 		return nil
 	}
-	m, err := ctitest.ParseMessage(buf[:n])
+	m, err := ctitest.ParseMessage(w.buf[:n])
 	if err != nil {
-		w.t.Fatalf("unreadable: %v\n%s", err, buf[:n])
+		w.t.Fatalf("unreadable: %v\n%s", err, w.buf[:n])
 	}
 	return m
 }

@@ -20,10 +20,7 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 )
 
-const (
-	sweepEach = time.Second
-	farewells = 3 * time.Second // for BYEs when Run ends
-)
+const sweepEach = time.Second
 
 // Deps are the parts a [Server] works with. Accounts, Bindings and Dialogs may
 // be nil: then no phone can register, and nothing survives a restart.
@@ -67,6 +64,7 @@ type Server struct {
 
 	running  context.Context // of Run, for the calls it serves
 	draining atomic.Bool
+	ready    chan struct{}   // closed when the library has our listeners
 	life     context.Context // ends when no more is said, at the end of Run
 	endLife  context.CancelCauseFunc
 	work     guard.Crew // what is started on behalf of legs, and the library's goroutines in our code
@@ -80,7 +78,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Engine == nil || deps.Calls == nil {
 		return nil, errors.New("sip: an engine and a taker of calls are needed")
 	}
-	s := &Server{deps: deps.orNothing(), timers: cfg.timers.orDefault(), running: context.Background()}
+	s := &Server{deps: deps.orNothing(), timers: cfg.timers.orDefault(), running: context.Background(), ready: make(chan struct{})}
 	s.life, s.endLife = context.WithCancelCause(context.Background())
 	s.log = s.deps.Log.With("part", "sip")
 	s.work.Log = s.log
@@ -290,6 +288,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	sockets := guard.Group{Log: s.log}
 	s.serve(&sockets)
+	s.awaitListeners(ctx)
 	for _, row := range left {
 		s.work.Go("BYE after a crash", func() { s.byeRow(row) })
 	}
@@ -320,13 +319,27 @@ func (s *Server) serve(g *guard.Group) {
 	}
 }
 
+// awaitListeners waits until requests of ours would leave by the listeners:
+// before that the library would open another socket for them.
+func (s *Server) awaitListeners(ctx context.Context) {
+	for _, u := range s.udp {
+		for ctx.Err() == nil && s.ua.TransportLayer().Pool("udp").Get(u.addr.String()) == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(s.ready)
+}
+
+// Ready is closed when calls come in and go out.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
 // stop ends every leg, gives the BYEs a moment and closes the sockets.
 func (s *Server) stop(sockets *guard.Group) {
 	s.draining.Store(true)
 	s.legs.hangUp()
 	select {
 	case <-s.work.Quiet():
-	case <-time.After(farewells):
+	case <-time.After(s.timers.farewell):
 	}
 	s.endLife(cti.ErrShutdown)
 	s.ua.TransactionLayer().Close()

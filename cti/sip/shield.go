@@ -60,14 +60,6 @@ func (s *shield) hears(a netip.Addr, now time.Time) bool {
 	return now.After(src.until) && src.take(now, strangerRate) && s.all.take(now, strangersRate)
 }
 
-// banned says whether a is banned now.
-func (s *shield) banned(a netip.Addr, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	src, ok := s.sources[a]
-	return ok && !now.After(src.until)
-}
-
 // wrong counts wrong credentials from a; true when that banned it.
 func (s *shield) wrong(a netip.Addr, now time.Time) bool {
 	return s.strike(a, now, func(src *source) bool { src.wrong++; return src.wrong >= strikeLimit })

@@ -6,9 +6,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"callbox/cti/ctitest"
@@ -81,8 +84,7 @@ func (w *wireTCP) read() (*ctitest.Message, error) {
 	return ctitest.ParseMessage([]byte(head.String() + string(body)))
 }
 
-// T10: nobody holds more than ten connections, and half a message is not waited
-// for longer than 30 s (that part runs on the frame reader's clock in a unit).
+// T10: nobody holds more than ten connections.
 func TestConnectionCap(t *testing.T) {
 	r := start(t, func(c *sip.Config, _ *rig) { c.Trunks = nil })
 	open := 0
@@ -128,6 +130,60 @@ func TestFraming(t *testing.T) {
 		size, err := sip.Frame([]byte(tt.raw))
 		if size != tt.size || (err != nil) != tt.err {
 			t.Errorf("%s: %d, %v; want %d, error %v", name, size, err, tt.size, tt.err)
+		}
+	}
+}
+
+// T10: a connection has 30 s to send a whole message, a stranger's also to say
+// anything; a phone's may be silent for two hours.
+func TestHalfOpen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		known bool
+		feed  func(c net.Conn)
+		ends  time.Duration
+	}{
+		"stranger, silent": {false, func(net.Conn) {}, 30 * time.Second},
+		"phone, silent":    {true, func(net.Conn) {}, 2 * time.Hour},
+		"one byte":         {true, func(c net.Conn) { _, _ = c.Write([]byte("I")) }, 30 * time.Second},
+		"dripping": {false, func(c net.Conn) {
+			for {
+				if _, err := c.Write([]byte("x")); err != nil {
+					return
+				}
+				time.Sleep(7 * time.Second)
+			}
+		}, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here, there := net.Pipe()
+				var wg sync.WaitGroup
+				wg.Go(func() { tt.feed(there) })
+				began := time.Now()
+				_, err := sip.NewTestStream(here, tt.known).Read(make([]byte, 100))
+				if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != tt.ends {
+					t.Errorf("Read = %v after %v, want the deadline after %v", err, time.Since(began), tt.ends)
+				}
+				_ = here.Close()
+				wg.Wait()
+			})
+		})
+	}
+}
+
+func TestSeveralMessagesInPieces(t *testing.T) {
+	r := start(t)
+	c := r.dialTCP()
+	text := "\r\n" + c.invite("one", "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS") + c.invite("two", "INVITE sip", "OPTIONS sip", "1 INVITE", "2 OPTIONS")
+	for len(text) > 0 {
+		n := min(len(text), 97)
+		c.send(text[:n])
+		text = text[n:]
+		time.Sleep(time.Millisecond)
+	}
+	for _, seq := range []int{1, 2} {
+		if m := c.expect("OPTIONS", 200); m.Seq() != seq {
+			t.Errorf("answer to %d, want %d", m.Seq(), seq)
 		}
 	}
 }

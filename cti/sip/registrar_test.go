@@ -1,0 +1,299 @@
+package sip_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"callbox/cti"
+	"callbox/cti/ctitest"
+	"callbox/cti/sip"
+
+	"github.com/icholy/digest"
+)
+
+// register sends one REGISTER from w with the right answer to challenge (none
+// when nil) and gives the response.
+func (w *raw) register(seq int, auth string, edit ...string) *ctitest.Message {
+	w.t.Helper()
+	edit = append(edit, "INVITE sip:4001234567@{to}", "REGISTER sip:{to}", "1 INVITE", fmt.Sprintf("%d REGISTER", seq),
+		"z9hG4bK{id}", fmt.Sprintf("z9hG4bK{id}%d", seq), "To: <sip:4001234567@{to}>", "To: <sip:1001@{to}>",
+		"Content-Type: application/sdp\r\n", auth+"Expires: 3600\r\n", "{sdp}", "")
+	w.send(w.invite("reg"+strings.ReplaceAll(w.addr(), ":", ""), edit...))
+	for {
+		m := w.next(patience)
+		if m == nil {
+			w.t.Fatal("no answer to REGISTER")
+		}
+		if m.Method() == "REGISTER" && m.Seq() == seq {
+			return m
+		}
+	}
+}
+
+// answer makes the Authorization header for a 401.
+func (w *raw) answer(res *ctitest.Message, user, password string, count int, algorithm string) string {
+	w.t.Helper()
+	for _, h := range res.All("WWW-Authenticate") {
+		chal, err := digest.ParseChallenge(h)
+		if err != nil || chal.Algorithm != algorithm {
+			continue
+		}
+		cred, err := digest.Digest(chal, digest.Options{
+			Method: "REGISTER", URI: "sip:" + w.to.String(), Username: user, Password: password, Count: count,
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return "Authorization: " + cred.String() + "\r\n"
+	}
+	w.t.Fatalf("no %s challenge in %v", algorithm, res.Headers)
+	return ""
+}
+
+func TestRegister(t *testing.T) {
+	for _, algorithm := range []string{"MD5", "SHA-256"} {
+		t.Run(algorithm, func(t *testing.T) {
+			r := start(t, nobody)
+			w := r.raw("127.0.0.1")
+			res := w.register(1, "")
+			if all := res.All("WWW-Authenticate"); len(all) != 2 || !strings.Contains(all[0], "MD5") || !strings.Contains(all[0], `realm="callbox"`) {
+				t.Errorf("challenges %q", all)
+			}
+			ok := w.register(2, w.answer(res, "1001", "secret1001", 1, algorithm))
+			if ok.Code() != 200 || !strings.Contains(ok.Get("Contact"), "expires=3600") {
+				t.Fatalf("%s, Contact %q", ok.Start, ok.Get("Contact"))
+			}
+			if !r.Reachable("1001") || r.Reachable("1002") {
+				t.Error("Reachable is wrong")
+			}
+			select {
+			case who := <-r.Changes():
+				if who != "1001" {
+					t.Errorf("change of %q", who)
+				}
+			case <-time.After(patience):
+				t.Error("no change was told")
+			}
+		})
+	}
+}
+
+// T4 and replay: the same Authorization again, or from elsewhere, is worth
+// nothing.
+func TestReplay(t *testing.T) {
+	r := start(t, nobody)
+	w, thief := r.raw("127.0.0.1"), r.raw("127.0.0.66")
+	auth := w.answer(w.register(1, ""), "1001", "secret1001", 1, "MD5")
+	if res := w.register(2, auth); res.Code() != 200 {
+		t.Fatal(res.Start)
+	}
+	again := w.register(3, auth, "<sip:caller@{me}>", "<sip:thief@192.0.2.1>")
+	if again.Code() != 401 || !strings.Contains(again.Get("WWW-Authenticate"), "stale=true") {
+		t.Errorf("replay: %s %q", again.Start, again.Get("WWW-Authenticate"))
+	}
+	if res := thief.register(1, auth); res.Code() != 401 {
+		t.Errorf("from elsewhere: %s", res.Start)
+	}
+	for _, b := range r.bindings.all {
+		if strings.Contains(b.Contact, "thief") || b.Source != w.addr() {
+			t.Errorf("binding %+v", b)
+		}
+	}
+}
+
+// A known and an unknown user look the same.
+func TestUnknownUserLooksLikeWrongPassword(t *testing.T) {
+	r := start(t) // loopback is a trunk's: no bans
+	w := r.raw("127.0.0.1")
+	seq := 1
+	ask := func(user string) (*ctitest.Message, time.Duration) {
+		res := w.register(seq, "")
+		auth := w.answer(res, user, "wrong", 1, "SHA-256")
+		began := time.Now()
+		res = w.register(seq+1, auth, "To: <sip:4001234567@{to}>", "To: <sip:"+user+"@{to}>")
+		seq += 2
+		return res, time.Since(began)
+	}
+	var times [2]time.Duration
+	for range 200 {
+		for i, user := range []string{"1001", "9999"} {
+			res, took := ask(user)
+			if res.Code() != 401 || strings.Contains(res.Get("WWW-Authenticate"), "stale") {
+				t.Fatalf("%s: %s", user, res.Start)
+			}
+			times[i] += took
+		}
+	}
+	if d := (times[0] - times[1]).Abs() / 200; d > 2*time.Millisecond {
+		t.Errorf("known and unknown differ by %v on average", d)
+	}
+	if n := r.Stats(); n.AuthFailed != 400 || n.Bans != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// T3: five wrong passwords, then silence; a phone elsewhere is served.
+func TestGuessingIsBanned(t *testing.T) {
+	r := start(t, nobody)
+	w, legal := r.raw("127.0.0.13"), r.raw("127.0.0.14")
+	answered := 0
+	for i := range 20 {
+		w.send(w.invite("guess", "INVITE sip:4001234567@{to}", "REGISTER sip:{to}", "1 INVITE", fmt.Sprintf("%d REGISTER", 2*i+1), "z9hG4bK{id}", fmt.Sprintf("z9hG4bKg%d", i), "{sdp}", ""))
+		res := w.next(100 * time.Millisecond)
+		if res == nil {
+			break
+		}
+		w.register(1000+i, w.answer(res, "1001", fmt.Sprint("word", i), 1, "MD5"))
+		answered++
+	}
+	if answered != sip.StrikeLimit || r.Stats().Bans != 1 {
+		t.Errorf("%d guesses were answered, %d bans", answered, r.Stats().Bans)
+	}
+	if res := legal.register(2, legal.answer(legal.register(1, ""), "1001", "secret1001", 1, "MD5")); res.Code() != 200 {
+		t.Errorf("the legal phone: %s", res.Start)
+	}
+}
+
+func TestBindings(t *testing.T) {
+	r := start(t, nobody)
+	w := r.raw("127.0.0.1")
+	res := w.register(1, "")
+	uses := 0
+	auth := func() string {
+		uses++
+		return w.answer(res, "1001", "secret1001", uses, "MD5")
+	}
+	if brief := w.register(2, auth(), "Contact: <sip:caller@{me}>", "Contact: <sip:caller@{me}>;expires=10"); brief.Code() != 423 || brief.Get("Min-Expires") != "60" {
+		t.Errorf("brief: %s", brief.Start)
+	}
+	if long := w.register(3, auth(), "Contact: <sip:caller@{me}>", "Contact: <sip:a@{me}>;expires=86400"); !strings.Contains(long.Get("Contact"), "expires=3600") {
+		t.Errorf("long: %s %s", long.Start, long.Get("Contact"))
+	}
+	w.register(4, auth(), "<sip:caller@{me}>", "<sip:b@{me}>")
+	third := w.register(5, auth(), "<sip:caller@{me}>", "<sip:c@{me}>")
+	if contacts := third.All("Contact"); len(contacts) != 2 || strings.Contains(strings.Join(contacts, ""), "sip:a@") {
+		t.Errorf("after the third: %q", contacts)
+	}
+	if foreign := w.register(6, auth(), "To: <sip:4001234567@{to}>", "To: <sip:1002@{to}>"); foreign.Code() != 403 {
+		t.Errorf("another's extension: %s", foreign.Start)
+	}
+	if query := w.register(7, auth(), "Contact: <sip:caller@{me}>\r\n", ""); len(query.All("Contact")) != 2 {
+		t.Errorf("query: %q", query.All("Contact"))
+	}
+	if old := w.register(3, auth(), "z9hG4bK{id}", "z9hG4bKold{id}"); old.Code() != 500 {
+		t.Errorf("an old CSeq: %s", old.Start)
+	}
+	if gone := w.register(9, auth(), "<sip:caller@{me}>", "*", "Content-Length", "Expires: 0\r\nContent-Length"); gone.Code() != 400 {
+		t.Errorf("* with two Expires: %s", gone.Start)
+	}
+	if one := w.register(10, auth(), "Contact: <sip:caller@{me}>", "Contact: <sip:b@{me}>;expires=0"); len(one.All("Contact")) != 1 {
+		t.Errorf("one less: %q", one.All("Contact"))
+	}
+}
+
+func TestUnregisterAll(t *testing.T) {
+	r := start(t, nobody)
+	p := r.phone(ctitest.PhoneConfig{User: "1001", Password: "secret1001"})
+	if err := p.Register(patient(t), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	<-r.Changes()
+	if err := p.Register(patient(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	if r.Reachable("1001") || len(r.bindings.all) != 0 {
+		t.Error("still there")
+	}
+	if who := <-r.Changes(); who != "1001" {
+		t.Errorf("change of %q", who)
+	}
+}
+
+func TestBindingsSurviveRestart(t *testing.T) {
+	r := start(t, nobody)
+	p := r.phone(ctitest.PhoneConfig{User: "1001", Password: "secret1001", SHA256: true})
+	if err := p.Register(patient(t), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	second := start(t, nobody, func(_ *sip.Config, n *rig) { n.bindings = r.bindings })
+	eventually(t, "known again", func() bool { return second.Reachable("1001") })
+	leg, err := second.Dial(context.Background(), "sip:1001", cti.Number{Raw: "138"}, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := <-p.Incoming()
+	call.Ring()
+	await(t, leg.Alerting(), "it rings where it registered from")
+	leg.Hangup(cti.CauseCanceled)
+	await(t, call.Ended(), "CANCEL")
+}
+
+// A phone is known by its address: its INVITEs are its own, not the trunk's,
+// although the trunk's from holds the address too.
+func TestPhonesCallsAreNotYetServed(t *testing.T) {
+	r := start(t)
+	w := r.raw("127.0.0.1")
+	w.register(2, w.answer(w.register(1, ""), "1001", "secret1001", 1, "MD5"))
+	w.send(w.invite("own"))
+	if res := w.expect("INVITE", 501); !strings.Contains(res.Start, "not yet supported") {
+		t.Error(res.Start)
+	}
+	if r.Stats().Calls != 0 {
+		t.Error("a call was made")
+	}
+}
+
+func TestNonces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := sip.NewTestNonces([]byte("secret"))
+		a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+		nonce := sip.Issue(n, a)
+		if !sip.GoodNonce(n, nonce, a) || sip.GoodNonce(n, nonce, b) || sip.GoodNonce(n, nonce[:63]+"0", a) && nonce[63] != '0' {
+			t.Error("a nonce is good for its address alone, and unchanged")
+		}
+		for _, tt := range []struct {
+			count int
+			want  bool
+		}{{1, true}, {1, false}, {2, true}, {5, true}, {3, false}, {6, true}} {
+			if got := sip.UseNonce(n, nonce, tt.count); got != tt.want {
+				t.Errorf("use %d = %v", tt.count, got)
+			}
+		}
+		time.Sleep(sip.NonceLife - time.Millisecond)
+		if !sip.GoodNonce(n, nonce, a) {
+			t.Error("not good at its last instant")
+		}
+		time.Sleep(time.Millisecond)
+		if sip.GoodNonce(n, nonce, a) {
+			t.Error("good after its time")
+		}
+	})
+}
+
+func TestBindingEndsWithItsConnection(t *testing.T) {
+	r := start(t, nobody)
+	c := r.dialTCP()
+	text := func(seq int, auth string) string {
+		return c.invite("tcpreg", "INVITE sip:4001234567@{to}", "REGISTER sip:{to}", "1 INVITE", fmt.Sprintf("%d REGISTER", seq),
+			"To: <sip:4001234567@{to}>", "To: <sip:1001@{to}>", "Content-Type: application/sdp\r\n", auth, "{sdp}", "", "z9hG4bK{id}", fmt.Sprintf("z9hG4bK%d", seq))
+	}
+	c.send(text(1, ""))
+	res := c.expect("REGISTER", 401)
+	c.send(text(2, c.answer(res, "1001", "secret1001", 1, "MD5")))
+	c.expect("REGISTER", 200)
+	leg, err := r.Dial(context.Background(), "sip:1001", cti.Number{Raw: "138"}, "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	invite := c.expect("INVITE", 0)
+	c.send(string(invite.Reply(486, "Busy Here", "x").Bytes()))
+	await(t, leg.Done(), "busy")
+	_ = c.conn.Close()
+	eventually(t, "unreachable", func() bool { return !r.Reachable("1001") })
+}
