@@ -45,6 +45,7 @@ type bench struct {
 	clients  int
 	single   int
 	window   int
+	forward  int // this is the child of floor
 }
 
 // section is a part of the table that can be asked for by name.
@@ -69,8 +70,24 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		}
 		return 2
 	}
-	var rows []row
-	failed := false
+	if b.forward > 0 {
+		if err := forward(b.forward); err != nil {
+			fmt.Fprintf(errs, "bench: %v\n", err)
+			return 1
+		}
+		return 0
+	}
+	rows, failed := b.all(ctx, errs)
+	fmt.Fprintf(out, "%s\n\n", machine())
+	printTable(out, rows)
+	if failed {
+		return 1
+	}
+	return 0
+}
+
+// all measures the sections that were asked for.
+func (b *bench) all(ctx context.Context, errs io.Writer) (rows []row, failed bool) {
 	for _, s := range sections {
 		if b.only != "" && !slices.Contains(strings.Split(b.only, ","), s.name) {
 			continue
@@ -84,12 +101,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 			fmt.Fprintf(errs, "bench: %s: %v\n", s.name, err)
 		}
 	}
-	fmt.Fprintf(out, "%s\n\n", machine())
-	printTable(out, rows)
-	if failed {
-		return 1
-	}
-	return 0
+	return rows, failed
 }
 
 func parse(args []string, errs io.Writer) (*bench, error) {
@@ -107,6 +119,7 @@ func parse(args []string, errs io.Writer) (*bench, error) {
 	f.IntVar(&b.clients, "clients", 16, "sms: HTTP clients at a time")
 	f.IntVar(&b.single, "single", 100, "submit: jobs, one by one")
 	f.IntVar(&b.window, "window", 128, "sms: SUBMITs open at a time")
+	f.IntVar(&b.forward, "forward", 0, "only pass packets on, for so many calls: what load is compared with")
 	if err := f.Parse(args); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}

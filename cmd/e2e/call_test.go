@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -266,5 +267,49 @@ func TestOneBoxOnly(t *testing.T) {
 	var ready struct{ Ready bool }
 	if status := b.call("GET", "/readyz", nil, &ready); status != 200 || !ready.Ready {
 		t.Errorf("readyz of the first = %d %+v", status, ready)
+	}
+}
+
+// TestBothHear lets baresip call baresip: each hears the other's tone, across
+// the laws, and the box's music before.
+func TestBothHear(t *testing.T) {
+	b := newBox(t, layout{})
+	phone := agentPhone(t, b, "1001", 620, "PCMU/8000/1")
+	caller := newBaresip(t, "<sip:02155667788@127.0.0.1>;regint=0;ptime=20;answermode=manual", 1100, "PCMA/8000/1")
+	wang := b.login("1001")
+	wang.connect(0)
+	wang.ready()
+	caller.tell("dial", "sip:057188880001@"+b.sip)
+	pop := wang.event("delivered")
+	if at(t, pop, "user_data", "customer") != nil || at(t, pop, "calling", "e164") != "+862155667788" {
+		t.Errorf("pop of a stranger = %v", pop)
+	}
+	phone.tell("accept", "")
+	wang.event("established")
+	time.Sleep(3 * time.Second) // the talk
+	caller.tell("hangup", "")
+	wang.event("callCleared")
+	b.record("answered")
+	for who, heard := range map[string]struct {
+		phone *baresip
+		hz    float64
+	}{"agent": {phone, 1100}, "caller": {caller, 620}} {
+		samples, rate := heard.phone.heard()
+		if s := toneSeconds(samples, heard.hz, rate); s < 2 {
+			t.Errorf("the %s heard the other for %.1f s, want 2 or more", who, s)
+		}
+	}
+}
+
+// TestScannerFindsNothing lets sipvicious look for us from a foreign address.
+func TestScannerFindsNothing(t *testing.T) {
+	b := newBox(t, layout{})
+	_, port, _ := strings.Cut(b.sip, ":")
+	out, err := exec.Command("svmap", "127.0.0.1", "-p", port, "-b", "127.0.0.2").CombinedOutput()
+	if err != nil {
+		t.Logf("svmap: %v", err) // finding nothing is an error to some versions
+	}
+	if strings.Contains(string(out), "127.0.0.1:"+port) {
+		t.Errorf("svmap found us:\n%s", out)
 	}
 }

@@ -18,17 +18,19 @@ import (
 // the record is there and says what happened, and the recording plays.
 func TestKilledMidCall(t *testing.T) {
 	b := newBox(t, layout{})
+	b.pin()
 	phone := agentPhone(t, b, "1001", 620, "PCMA/8000/1")
 	wang := b.login("1001")
 	wang.connect(0)
 	wang.ready()
-	sipp(t, b, "listen.xml", "-s", "057188880001")
+	caller := sipp(t, b, "listen.xml", "-s", "057188880001")
 	pop := wang.event("delivered")
 	phone.tell("accept", "")
 	wang.event("established")
 	time.Sleep(3 * time.Second) // the talk that must not be lost
 	b.end(syscall.SIGKILL)
 	b.start()
+	caller.succeed(5 * time.Second) // the BYE that the crash kept back
 	var call map[string]any
 	if status := b.call("GET", fmt.Sprintf("/api/v1/calls/%v", pop["call_id"]), nil, &call); status != 200 {
 		t.Fatalf("the call is lost: %d", status)

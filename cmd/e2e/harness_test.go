@@ -63,7 +63,11 @@ func launch(t *testing.T, dir, name string, args ...string) *process {
 		w.Close()
 		close(p.ended)
 	}()
-	t.Cleanup(func() { p.end(syscall.SIGTERM) })
+	end := syscall.SIGKILL // peers have nothing to lose
+	if name == absolute(t, program) {
+		end = syscall.SIGTERM
+	}
+	t.Cleanup(func() { p.end(end) })
 	return p
 }
 
@@ -250,6 +254,20 @@ func (b *box) start() {
 	b.process = launch(b.t, b.dir, absolute(b.t, program), "serve", "-c", "callbox.yaml")
 	m := b.line(readyLine)
 	b.http, b.sip, b.tcp = m[1], m[2], m[3]
+}
+
+// pin makes the next start listen where this one does, as a real box would.
+func (b *box) pin() {
+	b.t.Helper()
+	file := filepath.Join(b.dir, "callbox.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	put(b.t, file, []byte(strings.NewReplacer(
+		"udp://127.0.0.1:0", "udp://"+b.sip, "tcp://127.0.0.1:0", "tcp://"+b.tcp,
+		"{listen: 127.0.0.1:0}", "{listen: "+strings.TrimPrefix(b.http, "http://")+"}",
+	).Replace(string(text))))
 }
 
 func absolute(t *testing.T, path string) string {
