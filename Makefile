@@ -23,7 +23,11 @@ build: ## bin/callbox (with the pages, where `make web` built them)
 web: ## the pages in the browser (needs Node 20.19 or newer)
 	@scripts/tools web && status=0 || status=$$?; \
 	if [ $$status = 3 ]; then echo "the page is left out"; exit 0; fi; \
-	[ $$status = 0 ] && cd web && npm ci --no-audit --no-fund --silent && npm run --silent build
+	[ $$status = 0 ] && $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --silent
 
 test: tools lint unit web web-test build e2e ## all tests, in this order
 
