@@ -54,7 +54,7 @@ type Desk struct {
 	State   State    `json:"state"`
 	Reason  string   `json:"reason"`
 	Since   cti.Time `json:"since"`
-	Pending State    `json:"pending,omitempty"`
+	Pending State    `json:"pending"`
 	Phone   bool     `json:"phone"`
 	Away    bool     `json:"away"`
 	Call    string   `json:"call,omitempty"`

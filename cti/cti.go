@@ -57,8 +57,8 @@ func (d Device) Address() string {
 type Number struct {
 	E164  string `json:"e164"`
 	Raw   string `json:"raw"`
-	Name  string `json:"name,omitempty"`
-	Place string `json:"place,omitempty"`
+	Name  string `json:"name"`
+	Place string `json:"place"`
 }
 
 // Ref names an object with what people call it.

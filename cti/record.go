@@ -46,9 +46,9 @@ type CDR struct {
 	ID          string          `json:"id"`
 	Direction   string          `json:"direction"`
 	Result      *string         `json:"result"` // nil while the call runs
-	Where       string          `json:"where,omitempty"`
-	Cause       string          `json:"cause,omitempty"`
-	HangupSide  string          `json:"hangup_side,omitempty"`
+	Where       string          `json:"where"`
+	Cause       string          `json:"cause"`
+	HangupSide  string          `json:"hangup_side"`
 	From        Number          `json:"from"`
 	To          Number          `json:"to"`
 	DID         string          `json:"did"`
@@ -100,8 +100,8 @@ type Offer struct {
 	Agent   string `json:"agent"`
 	Start   Time   `json:"start"`
 	End     Time   `json:"end"`
-	Outcome string `json:"outcome,omitempty"`
-	Why     string `json:"why,omitempty"`
+	Outcome string `json:"outcome"`
+	Why     string `json:"why"`
 }
 
 // LegRecord is one party's part in the record. Loss is in per cent.
@@ -109,7 +109,7 @@ type LegRecord struct {
 	ID               string   `json:"id"`
 	Kind             string   `json:"kind"` // outside or agent
 	Device           Device   `json:"device"`
-	Codec            string   `json:"codec,omitempty"`
+	Codec            string   `json:"codec"`
 	Start            Time     `json:"start"`
 	End              Time     `json:"end"`
 	Loss             float64  `json:"loss"`
@@ -129,11 +129,11 @@ const (
 
 // Recording says what there is of a call's sound. Its id is the call's.
 type Recording struct {
-	ID             string  `json:"id,omitempty"`
+	ID             string  `json:"id"`
 	State          string  `json:"state"`
 	Seconds        float64 `json:"seconds"`
 	MissingSeconds float64 `json:"missing_seconds"`
-	Why            string  `json:"why,omitempty"`
+	Why            string  `json:"why"`
 	Mixed          bool    `json:"mixed,omitempty"`
 	SHA256         string  `json:"sha256,omitempty"`
 }
