@@ -54,6 +54,7 @@ type Server struct {
 // NewServer makes a server without routes and dialers; see SetRouter and
 // Register.
 func NewServer(cfg Config, deps Deps) *Server {
+	number.Warm()
 	return &Server{cfg: cfg, deps: deps, dialers: map[string]Dialer{}, calls: map[string]*Call{}}
 }
 

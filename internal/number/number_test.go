@@ -2,6 +2,7 @@ package number_test
 
 import (
 	"testing"
+	"time"
 
 	"callbox/internal/number"
 )
@@ -137,6 +138,18 @@ func TestPlace(t *testing.T) {
 	} {
 		if got := number.Place(e164); got != want {
 			t.Errorf("Place(%q) = %q, want %q", e164, got, want)
+		}
+	}
+}
+
+// TestWarm: no call waits for tables, whoever calls which number.
+func TestWarm(t *testing.T) {
+	number.Warm()
+	for _, n := range []string{"13912345678", "057188880001", "4001234567", "8008101234", "10086", "anonymous"} {
+		start := time.Now()
+		number.Place(number.Normalize(n, "0571"))
+		if took := time.Since(start); took > 30*time.Millisecond {
+			t.Errorf("%s took %v, want some microseconds", n, took)
 		}
 	}
 }
