@@ -134,6 +134,8 @@ func (a *attempt) invite() (*wire.Response, error) {
 	}
 	a.tx, a.heard, a.ended = tx, false, false
 	tx.OnRetransmission(func(res *wire.Response) {
+		s.work.Enter()
+		defer s.work.Leave()
 		if err := guard.Call(func() { a.again(res) }); err != nil {
 			s.log.Error("repeated answer not served", "err", err)
 		}
@@ -296,6 +298,9 @@ func (a *attempt) acknowledge(res *wire.Response) *dialog {
 }
 
 func (a *attempt) write(ack *wire.Request) {
+	if a.leg.s.life.Err() != nil {
+		return
+	}
 	if err := a.leg.s.ua.TransportLayer().WriteMsg(ack); err != nil {
 		a.leg.log.Warn("ACK not sent", "err", err)
 	}

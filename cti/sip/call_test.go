@@ -548,3 +548,28 @@ func TestIPv6(t *testing.T) {
 		t.Errorf("%s\n%s", bye.Start, bye.Get("Via"))
 	}
 }
+
+// Hanging up while the answer is on its way: the peer gets 200, then BYE after
+// its ACK, or a refusal; never a 200 alone.
+func TestHangupRacesAnswer(t *testing.T) {
+	r := start(t)
+	r.calls.do(func(ctx context.Context, leg cti.Leg) error {
+		var wg sync.WaitGroup
+		wg.Go(func() { leg.Hangup(cti.CauseNormal) })
+		_ = leg.Answer(ctx)
+		wg.Wait()
+		return nil
+	})
+	w := r.raw("127.0.0.1")
+	for i := range 200 {
+		w.send(w.invite(fmt.Sprint("both", i)))
+		res := w.expect("INVITE", 200, 480)
+		if res.Code() == 480 {
+			continue
+		}
+		w.send(w.within("ACK", 1, res))
+		bye := w.expect("BYE", 0)
+		w.send(string(bye.Reply(200, "OK", "").Bytes()))
+	}
+	eventually(t, "all is over", func() bool { s := r.Stats(); return s.Legs == 0 && s.Dialogs == 0 && r.dialogs.size() == 0 })
+}

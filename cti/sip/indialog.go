@@ -14,7 +14,7 @@ import (
 
 // ackPatience is how long a request within the dialog waits for the ACK that
 // may still be on its way.
-const ackPatience = 200 * time.Millisecond
+const ackPatience = 100 * time.Millisecond
 
 // inDialogHandlers serve requests of the peer within a dialog, one at a time.
 var inDialogHandlers = map[wire.RequestMethod]func(*Server, *dialog, *wire.Request, *wire.ServerTx){
@@ -99,7 +99,7 @@ func (s *Server) onReinvite(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 	}
 	pending := d.await(req.CSeq().SeqNo, take)
 	s.respond(tx, res)
-	s.deps.Dialogs.Open(d.row())
+	s.keep(d)
 	s.work.Go("2xx until ACK", func() { s.repeat2xx(d.leg, d, pending, tx, res) })
 }
 

@@ -222,6 +222,11 @@ func (l *inLeg) Answer(ctx context.Context) error {
 	body, late := l.sdpBody()
 	d := asServer(l.req, l.in.tag, l.ep, l.in.from)
 	d.leg = l.leg
+	var take func(*wire.Request)
+	if late {
+		take = l.takeAnswer
+	}
+	pending := d.await(l.req.CSeq().SeqNo, take) // before anybody can hang up
 	if !l.pickUp(d) {
 		return l.refusal()
 	}
@@ -230,14 +235,9 @@ func (l *inLeg) Answer(ctx context.Context) error {
 			l.log.Error("sound does not start", "err", err)
 		}
 	}
-	var take func(*wire.Request)
-	if late {
-		take = l.takeAnswer
-	}
 	res := l.accepted(body)
-	pending := d.await(l.req.CSeq().SeqNo, take)
 	l.s.dialogs.add(d)
-	l.s.deps.Dialogs.Open(d.row())
+	l.s.keep(d)
 	l.s.respond(l.tx, res)
 	l.s.work.Go("2xx until ACK", func() { l.s.repeat2xx(l.leg, d, pending, l.tx, res) })
 	return nil

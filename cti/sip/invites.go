@@ -71,7 +71,7 @@ func (t *invites) arrived(p packet, req *wire.Request, tr *trunk, now time.Time)
 		}
 		return in, inviteAgain
 	}
-	if _, ok := t.calls[call]; ok {
+	if other, ok := t.byKey[t.calls[call]]; ok && !other.isUsed() {
 		return nil, inviteMerged
 	}
 	in := &incoming{
@@ -144,6 +144,12 @@ func (in *incoming) isStale(now time.Time) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return !in.taken && now.Sub(in.at) > inviteKept
+}
+
+func (in *incoming) isUsed() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.used
 }
 
 // isCanceledEarly says that the CANCEL came before the INVITE.

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 
 	"callbox/cti"
 	"callbox/cti/media"
+	"callbox/internal/number"
 
 	wire "github.com/emiago/sipgo/sip"
 	"github.com/google/uuid"
@@ -71,10 +73,19 @@ func (s *Server) newLeg(device cti.Device, origin cti.Origin, rtp media.RTP) (*l
 	}
 	return &leg{
 		s: s, id: id.String(), device: device, origin: origin, rtp: rtp,
-		log:      s.log.With("leg", id.String(), "device", string(device)),
+		log:      s.log.With("leg", id.String(), "device", masked(device)),
 		alerting: make(chan struct{}), done: make(chan struct{}),
 		sdp: sdpOrigin{id: uint64(rand.Uint32()), version: 1},
 	}, nil
+}
+
+// masked is a device for the log: a number behind a trunk's name is hidden.
+func masked(d cti.Device) string {
+	name, n, ok := strings.Cut(string(d), "/")
+	if !ok {
+		return name
+	}
+	return name + "/" + number.Mask(n)
 }
 
 // ID is the connection's UUIDv7.

@@ -217,6 +217,14 @@ func (s *Server) tryInDialog(ctx context.Context, d *dialog, method wire.Request
 	return res, req, err
 }
 
+// keep has d's row kept, unless d ended meanwhile.
+func (s *Server) keep(d *dialog) {
+	s.deps.Dialogs.Open(d.row())
+	if d.isOver() {
+		s.deps.Dialogs.Closed(d.id)
+	}
+}
+
 // bye ends d at the peer and forgets its row. A row whose BYE was cut off by the
 // end of the server stays, for the next run.
 func (s *Server) bye(d *dialog, tr *trunk) {

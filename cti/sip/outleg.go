@@ -215,7 +215,7 @@ func (l *outLeg) won(a *attempt, d *dialog, sound described) bool {
 	}
 	d.leg = l.leg
 	l.s.dialogs.add(d)
-	l.s.deps.Dialogs.Open(d.row())
+	l.s.keep(d)
 	close(l.answered)
 	l.cancelOthers(a)
 	return true

@@ -297,3 +297,15 @@ func TestBindingEndsWithItsConnection(t *testing.T) {
 	_ = c.conn.Close()
 	eventually(t, "unreachable", func() bool { return !r.Reachable("1001") })
 }
+
+// baresip 1.x gives up at the sight of SHA-256, so it is asked for MD5 alone.
+func TestOldPhonesAreAskedForMD5Alone(t *testing.T) {
+	r := start(t, nobody)
+	w := r.raw("127.0.0.1")
+	for agent, want := range map[string]int{"baresip v1.1.0 (x86_64/linux)": 1, "baresip v3.0.0": 2, "": 2} {
+		res := w.register(len(agent)+1, "", "Content-Length", "User-Agent: "+agent+"\r\nContent-Length")
+		if all := res.All("WWW-Authenticate"); len(all) != want || !strings.Contains(all[0], "MD5") {
+			t.Errorf("%q: %q", agent, all)
+		}
+	}
+}

@@ -343,12 +343,12 @@ func (s *Server) stop(sockets *guard.Group) {
 	}
 	s.endLife(cti.ErrShutdown)
 	s.ua.TransactionLayer().Close()
+	<-s.work.Quiet() // with the sockets gone, the library would open others
 	s.closeSockets()
 	sockets.Wait()
 	if err := s.ua.Close(); err != nil {
 		s.log.Debug("library closed", "err", err)
 	}
-	<-s.work.Quiet()
 }
 
 func (s *Server) closeSockets() {
@@ -434,19 +434,30 @@ func (s *Server) sweep(ctx context.Context) {
 
 // byeRow ends a dialog of a run that did not end by itself.
 func (s *Server) byeRow(row DialogRow) {
+	d, err := s.revive(row)
+	if err != nil {
+		s.log.Error("no BYE to a kept dialog", "dialog", row.ID, "err", err)
+		s.deps.Dialogs.Closed(row.ID)
+		return
+	}
+	s.bye(d, nil)
+}
+
+func (s *Server) revive(row DialogRow) (*dialog, error) {
 	to, err := netip.ParseAddrPort(row.To)
-	if err == nil {
-		var ep *endpoint
-		if ep, err = s.endpointFor(row.Transport, to); err == nil {
-			var d *dialog
-			if d, err = revived(row, ep); err == nil {
-				s.bye(d, nil)
-				return
-			}
+	if err != nil {
+		return nil, fmt.Errorf("kept address: %w", err)
+	}
+	for _, ep := range s.endpoints {
+		if ep.transport == row.Transport && ep.addr.String() == row.From {
+			return revived(row, ep)
 		}
 	}
-	s.log.Error("no BYE to a kept dialog", "dialog", row.ID, "err", err)
-	s.deps.Dialogs.Closed(row.ID)
+	ep, err := s.endpointFor(row.Transport, to)
+	if err != nil {
+		return nil, err
+	}
+	return revived(row, ep)
 }
 
 // legs are all legs that are not over.
