@@ -106,13 +106,15 @@ func TestTextsOnDisk(t *testing.T) {
 func TestSiteOnDisk(t *testing.T) {
 	w, _ := onDisk(t)
 	b := w.login("boss")
-	for path, doc := range map[string]string{
-		"queues/repair":  `{"name":"报修","strategy":"longest_idle","ring_timeout":20,"wrap_up":15}`,
-		"customers/c1":   `{"id":"c1","name":"王","numbers":["13800138000"],"floor":7}`,
-		"templates/work": `{"class":"dispatch","text":"{ref}"}`,
-		"routes/400":     `{"flow":"hotline"}`,
-		"agents/1003":    `{"name":"李","extension":"1003","password":"x","queues":["repair"]}`,
+	for _, object := range [][2]string{
+		{"queues/repair", `{"name":"报修","strategy":"longest_idle","ring_timeout":20,"wrap_up":15}`},
+		{"customers/c1", `{"id":"c1","name":"王","numbers":["13800138000"],"floor":7}`},
+		{"templates/work", `{"class":"dispatch","text":"{ref}"}`},
+		{"flows/hotline", `{"start":"bye","nodes":{"bye":{"hangup":{}}}}`},
+		{"routes/400", `{"flow":"hotline"}`},
+		{"agents/1003", `{"name":"李","extension":"1003","password":"x","queues":["repair"]}`},
 	} {
+		path, doc := object[0], object[1]
 		status, body := b.do("PUT", "/api/v1/"+path, doc)
 		if status != 200 {
 			t.Errorf("PUT %s = %d %s", path, status, body)
@@ -129,7 +131,7 @@ func TestSiteOnDisk(t *testing.T) {
 		if status, body := b.do("GET", "/api/v1/"+kind+"?limit=1", nil); status != 200 || strings.Contains(body, `"items":[]`) {
 			t.Errorf("list of %s = %d %s", kind, status, body)
 		}
-		if status, body := b.do("PUT", "/api/v1/"+path, `{"colour":1}`); kind != "customers" && status != 422 {
+		if status, body := b.do("PUT", "/api/v1/"+path, `{"colour":1}`); kind != "customers" && kind != "flows" && status != 422 {
 			t.Errorf("%s with a wrong key = %d %s, want 422", path, status, body)
 		}
 	}
@@ -139,6 +141,34 @@ func TestSiteOnDisk(t *testing.T) {
 }
 
 // TestScreenFollowsTheJournalOnDisk resumes from what is on disk.
+// TestSiteHoldsTogetherOnDisk: what is named stays, and nothing names what is
+// not there.
+func TestSiteHoldsTogetherOnDisk(t *testing.T) {
+	w, _ := onDisk(t)
+	b := w.login("boss")
+	for _, step := range []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"PUT", "queues/repair", `{"id":"repair","name":"报修"}`, 200, ""},
+		{"PUT", "agents/1001", `{"id":"1001","name":"王芳","role":"agent","extension":"1001","queues":["repair"]}`, 200, ""},
+		{"PUT", "agents/1001", `{"id":"1001","name":"王芳","role":"agent","extension":"1001","queues":["sale"]}`, 422, "queue sale"},
+		{"DELETE", "queues/repair", "", 409, "agent 1001"},
+		{"PUT", "agents/1001", `{"id":"1001","name":"王芳","role":"agent","extension":"1001","queues":[]}`, 200, ""},
+		{"DELETE", "queues/repair", "", 204, ""},
+	} {
+		var body any
+		if step.body != "" {
+			body = step.body
+		}
+		status, text := b.do(step.method, "/api/v1/"+step.path, body)
+		if status != step.status || !strings.Contains(text, step.says) {
+			t.Errorf("%s %s = %d %s, want %d naming %q", step.method, step.path, status, text, step.status, step.says)
+		}
+	}
+}
+
 func TestScreenFollowsTheJournalOnDisk(t *testing.T) {
 	w, db := onDisk(t)
 	ctx := context.Background()

@@ -238,7 +238,7 @@ func (a *API) edit(ctx context.Context, what, kind, id string, change func() err
 func siteProblem(err error) error {
 	var faults Faults
 	switch {
-	case errors.Is(err, storage.ErrBadDocument):
+	case errors.Is(err, storage.ErrBadDocument), errors.Is(err, storage.ErrDangling):
 		return unprocessable(at("body", err.Error(), nil))
 	case !errors.As(err, &faults):
 		return fmt.Errorf("change the site: %w", err)
@@ -263,7 +263,13 @@ func (a *API) deleteSite(ctx context.Context, kind, id string) error {
 			return err
 		}
 	}
-	return a.edit(ctx, "delete", kind, id, func() error { return a.deps.Editor.DeleteDocument(ctx, kind, id) })
+	return a.edit(ctx, "delete", kind, id, func() error {
+		err := a.deps.Editor.DeleteDocument(ctx, kind, id)
+		if errors.Is(err, storage.ErrDangling) {
+			return huma.NewError(http.StatusConflict, err.Error())
+		}
+		return err
+	})
 }
 
 type batchIn struct {

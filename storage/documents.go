@@ -72,12 +72,14 @@ func putDocs[T any](put func(*DB, *sql.Tx, T) error, good func(T) bool) func(*DB
 			return err
 		}
 		return d.Write(ctx, "put documents", func(tx *sql.Tx) error {
-			for _, o := range objects {
-				if err := put(d, tx, o); err != nil {
-					return err
+			return linked(tx, func() error {
+				for _, o := range objects {
+					if err := put(d, tx, o); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
+				return nil
+			})
 		})
 	}
 }
@@ -91,12 +93,14 @@ func putAgents(d *DB, ctx context.Context, docs []json.RawMessage) error {
 		return fmt.Errorf("put agents: %w", err)
 	}
 	return d.Write(ctx, "put agents", func(tx *sql.Tx) error {
-		for _, a := range agents {
-			if err := putUser(tx, a, true); err != nil {
-				return fmt.Errorf("agent %s: %w", a.ID, err)
+		return linked(tx, func() error {
+			for _, a := range agents {
+				if err := putUser(tx, a, true); err != nil {
+					return fmt.Errorf("agent %s: %w", a.ID, err)
+				}
 			}
-		}
-		return dropOrphans(tx)
+			return dropOrphans(tx)
+		})
 	})
 }
 
@@ -175,7 +179,7 @@ func (d *DB) Document(ctx context.Context, kindName, id string) (json.RawMessage
 }
 
 // PutDocuments writes objects of a kind, new or changed, all or none. Errors:
-// [ErrBadDocument], [ErrConflict].
+// [ErrBadDocument], [ErrConflict], [ErrDangling].
 func (d *DB) PutDocuments(ctx context.Context, kindName string, docs []json.RawMessage) error {
 	k, err := kindOf(kindName)
 	if err != nil {
@@ -184,16 +188,19 @@ func (d *DB) PutDocuments(ctx context.Context, kindName string, docs []json.RawM
 	return k.put(d, ctx, docs)
 }
 
-// DeleteDocument removes one object of a kind. Error: [ErrNotFound].
+// DeleteDocument removes one object of a kind. Errors: [ErrNotFound],
+// [ErrDangling] where another object still names it.
 func (d *DB) DeleteDocument(ctx context.Context, kindName, id string) error {
 	k, err := kindOf(kindName)
 	if err != nil {
 		return err
 	}
 	return d.Write(ctx, "delete "+kindName, func(tx *sql.Tx) error {
-		if err := mustHit(tx.Exec(k.drop, id)); err != nil {
-			return err
-		}
-		return dropOrphans(tx)
+		return linked(tx, func() error {
+			if err := mustHit(tx.Exec(k.drop, id)); err != nil {
+				return err
+			}
+			return dropOrphans(tx)
+		})
 	})
 }

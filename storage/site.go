@@ -134,24 +134,28 @@ const (
 const siteHashKey = "site_hash"
 
 // ApplySite loads the sections that are there, all or nothing. Applying the
-// same twice changes nothing.
+// same twice changes nothing. Errors: [ErrConflict], [ErrDangling].
 func (d *DB) ApplySite(ctx context.Context, s Site) error {
 	agents, err := d.settleAgents(ctx, s.Agents)
 	if err != nil {
 		return fmt.Errorf("apply site: %w", err)
 	}
 	return d.Write(ctx, "apply site", func(tx *sql.Tx) error {
-		return errors.Join(
-			section(s.Agents, func() error { return replaceAgents(tx, agents) }),
-			section(s.Queues, func() error { return replaceObjects(tx, queueKind, s.Queues) }),
-			section(s.Routes, func() error { return replaceObjects(tx, routeKind, s.Routes) }),
-			section(s.Flows, func() error { return replaceObjects(tx, flowKind, s.Flows) }),
-			section(s.Templates, func() error { return replaceObjects(tx, templateKind, s.Templates) }),
-			section(s.Calendars, func() error { return putObject(tx, calendarsKind, calendarsKind, 0, s.Calendars) }),
-			section(s.Customers, func() error { return d.replaceCustomers(tx, s.Customers) }),
-			keepHash(tx, s.Hash),
-		)
+		return linked(tx, func() error { return d.applySections(tx, s, agents) })
 	})
+}
+
+func (d *DB) applySections(tx *sql.Tx, s Site, agents []Agent) error {
+	return errors.Join(
+		section(s.Agents, func() error { return replaceAgents(tx, agents) }),
+		section(s.Queues, func() error { return replaceObjects(tx, queueKind, s.Queues) }),
+		section(s.Routes, func() error { return replaceObjects(tx, routeKind, s.Routes) }),
+		section(s.Flows, func() error { return replaceObjects(tx, flowKind, s.Flows) }),
+		section(s.Templates, func() error { return replaceObjects(tx, templateKind, s.Templates) }),
+		section(s.Calendars, func() error { return putObject(tx, calendarsKind, calendarsKind, 0, s.Calendars) }),
+		section(s.Customers, func() error { return d.replaceCustomers(tx, s.Customers) }),
+		keepHash(tx, s.Hash),
+	)
 }
 
 func section[T any](rows []T, replace func() error) error {

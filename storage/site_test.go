@@ -3,6 +3,7 @@ package storage_test
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,10 +54,10 @@ func TestSiteGoesRound(t *testing.T) {
 	if hash, err := d.SiteHash(ctx); hash != "h1" || err != nil {
 		t.Errorf("SiteHash = %q, %v", hash, err)
 	}
-	good(t, d.ApplySite(ctx, storage.Site{Queues: []storage.Queue{}}))
+	good(t, d.ApplySite(ctx, storage.Site{Templates: []sms.Template{}}))
 	after, err := d.ExportSite(ctx)
 	good(t, err)
-	if len(after.Queues) != 0 || len(after.Agents) != 2 || len(after.Customers) != 1 {
+	if len(after.Templates) != 0 || len(after.Agents) != 2 || len(after.Customers) != 1 {
 		t.Errorf("an empty section: %+v", after)
 	}
 	good(t, d.ApplySite(ctx, storage.Site{Agents: []storage.Agent{}}))
@@ -85,9 +86,10 @@ func TestDocuments(t *testing.T) {
 	d := storagetest.Open(t)
 	ctx := t.Context()
 	good(t, d.ApplySite(ctx, site()))
-	for kind, id := range map[string]string{
-		"agents": "1001", "queues": "repair", "routes": "4001234567", "flows": "hotline", "templates": "work_order", "customers": "c1",
+	for _, object := range []string{
+		"agents/1001", "queues/repair", "routes/4001234567", "flows/hotline", "templates/work_order", "customers/c1",
 	} {
+		kind, id, _ := strings.Cut(object, "/")
 		doc, err := d.Document(ctx, kind, id)
 		good(t, err)
 		good(t, d.PutDocuments(ctx, kind, []json.RawMessage{doc}))
@@ -110,6 +112,39 @@ func TestDocuments(t *testing.T) {
 	}
 	if u, err := d.User(ctx, "boss"); err != nil || !storage.CheckPassword("secret-2", u.PasswordHash) {
 		t.Errorf("boss = %+v, %v", u, err)
+	}
+}
+
+// TestNothingIsLeftDangling: what is named by something else stays, and nothing
+// may name what is not there.
+func TestNothingIsLeftDangling(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx := t.Context()
+	s := site()
+	s.Flows[0].Doc = json.RawMessage(`{"id":"hotline","start":"q","nodes":{"q":{"queue":"a"}}}`)
+	good(t, d.ApplySite(ctx, s))
+	put := func(kind, doc string) func() error {
+		return func() error { return d.PutDocuments(ctx, kind, []json.RawMessage{json.RawMessage(doc)}) }
+	}
+	before, err := d.ExportSite(ctx)
+	good(t, err)
+	for name, change := range map[string]func() error{
+		"agent's queue":     func() error { return d.DeleteDocument(ctx, "queues", "repair") },
+		"flow's queue":      func() error { return d.DeleteDocument(ctx, "queues", "a") },
+		"route's flow":      func() error { return d.DeleteDocument(ctx, "flows", "hotline") },
+		"a file's queues":   func() error { return d.ApplySite(ctx, storage.Site{Queues: []storage.Queue{{ID: "b"}}}) },
+		"agent elsewhere":   put("agents", `{"id":"1001","role":"agent","extension":"1001","queues":["nowhere"]}`),
+		"route elsewhere":   put("routes", `{"number":"10010","flow":"nowhere"}`),
+		"another flow's to": put("flows", `{"id":"f","start":"q","nodes":{"q":{"queue":"nowhere"}}}`),
+	} {
+		if err := change(); !errors.Is(err, storage.ErrDangling) {
+			t.Errorf("%s: %v, want ErrDangling", name, err)
+		}
+	}
+	after, err := d.ExportSite(ctx)
+	good(t, err)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("a refused change changed something: %s", diff)
 	}
 }
 
