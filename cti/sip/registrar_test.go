@@ -99,7 +99,8 @@ func TestReplay(t *testing.T) {
 	if res := thief.register(1, auth); res.Code() != 401 {
 		t.Errorf("from elsewhere: %s", res.Start)
 	}
-	for _, b := range r.bindings.all {
+	kept, _ := r.bindings.Load(context.Background())
+	for _, b := range kept {
 		if strings.Contains(b.Contact, "thief") || b.Source != w.addr() {
 			t.Errorf("binding %+v", b)
 		}
@@ -206,7 +207,7 @@ func TestUnregisterAll(t *testing.T) {
 	if err := p.Register(patient(t), 0); err != nil {
 		t.Fatal(err)
 	}
-	if r.Reachable("1001") || len(r.bindings.all) != 0 {
+	if kept, _ := r.bindings.Load(context.Background()); r.Reachable("1001") || len(kept) != 0 {
 		t.Error("still there")
 	}
 	if who := <-r.Changes(); who != "1001" {
