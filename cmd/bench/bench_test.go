@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSpread(t *testing.T) {
+	var list []time.Duration
+	for i := range 200 {
+		list = append(list, time.Duration(200-i)*time.Millisecond)
+	}
+	if got := spread(list, 0.5, 0.99); got != "p50 101.0 ms, p99 199.0 ms, worst 200.0 ms (200)" {
+		t.Error(got)
+	}
+	if got := spread(nil, 0.5, 0.99); got != "nothing measured" {
+		t.Error(got)
+	}
+}
+
+func TestTable(t *testing.T) {
+	var out strings.Builder
+	printTable(&out, []row{{"CPU", "4.0 µs", "<= 5 µs"}})
+	want := "| what | measured | to reach |\n| ---- | -------- | -------- |\n| CPU  | 4.0 µs   | <= 5 µs  |\n"
+	if out.String() != want {
+		t.Errorf("%s", out.String())
+	}
+}
+
+func TestReadFrame(t *testing.T) {
+	long := bytes.Repeat([]byte("x"), 300)
+	for name, tt := range map[string]struct {
+		in   []byte
+		want string
+		fail bool
+	}{
+		"short":     {append([]byte{0x81, 2}, "hi"...), "hi", false},
+		"long":      {append([]byte{0x81, 126, 1, 44}, long...), string(long), false},
+		"masked":    {[]byte{0x81, 0x80, 0, 0, 0, 0}, "", true},
+		"split":     {[]byte{0x01, 0}, "", true},
+		"huge":      {[]byte{0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0}, "", true},
+		"truncated": {[]byte{0x81, 5, 'h'}, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op, data, err := readFrame(bufio.NewReader(bytes.NewReader(tt.in)))
+			if (err != nil) != tt.fail || err == nil && (op != opText || string(data) != tt.want) {
+				t.Errorf("op %d, %q, %v", op, data, err)
+			}
+		})
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"-calls", "many"}, &out, &errs); code != 2 {
+		t.Errorf("exit code %d for a wrong flag", code)
+	}
+	if code := run(t.Context(), []string{"-h"}, &out, &errs); code != 0 {
+		t.Errorf("exit code %d for help", code)
+	}
+	if code := run(t.Context(), []string{"-callbox", "/nowhere/callbox", "-only", "submit"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "/nowhere/callbox") {
+		t.Errorf("exit code %d without a program: %s", code, errs.String())
+	}
+}
