@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"callbox/internal/number"
+	"callbox/internal/outbound"
 	"callbox/internal/stamp"
 )
 
@@ -30,7 +31,7 @@ func (g *Gateway) Accept(ctx context.Context, req Request) (job Job, created boo
 		return err
 	})
 	if err != nil {
-		return Job{}, false, fmt.Errorf("accept job: %w", err)
+		return Job{}, false, err // which says what was being done
 	}
 	if created {
 		g.accepted(plan.Records)
@@ -105,7 +106,7 @@ func (j NewJob) shown() Job {
 func (g *Gateway) plan(ctx context.Context, req Request) (NewJob, error) {
 	var faults Invalid
 	req.unserved(&faults)
-	req.checkLabels(&faults)
+	req.checkLabels(g.cfg.Allow, &faults)
 	t, err := g.wording(ctx, req, &faults)
 	if err != nil {
 		return NewJob{}, err
@@ -147,8 +148,9 @@ func (g *Gateway) record(job NewJob, to recipient, text string) Record {
 // newID is a UUIDv7; later ones sort behind.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// checkLabels checks what only travels along.
-func (r Request) checkLabels(faults *Invalid) {
+// checkLabels checks what only travels along; allow are networks that are not
+// public and may be called back all the same.
+func (r Request) checkLabels(allow []netip.Prefix, faults *Invalid) {
 	for _, f := range []struct {
 		name, value string
 		limit       int
@@ -160,9 +162,8 @@ func (r Request) checkLabels(faults *Invalid) {
 	if r.CallbackURL == "" {
 		return
 	}
-	u, err := url.Parse(r.CallbackURL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		faults.add("callback_url", "is no http or https URL")
+	if err := outbound.CheckURL(r.CallbackURL, allow); err != nil {
+		faults.add("callback_url", "%w", err)
 	}
 }
 

@@ -39,6 +39,7 @@ func TestAcceptNamesEveryFault(t *testing.T) {
 		"account":            {sms.Request{To: []string{zhang}, Text: "x", Account: "other"}, []string{"account"}},
 		"class":              {sms.Request{To: []string{zhang}, Text: "x", Class: "spam"}, []string{"class"}},
 		"priority":           {sms.Request{To: []string{zhang}, Text: "x", Priority: "10"}, []string{"priority"}},
+		"callback to here":   {sms.Request{To: []string{zhang}, Text: "x", CallbackURL: "http://127.0.0.1:1/x"}, []string{"callback_url"}},
 		"callback":           {sms.Request{To: []string{zhang}, Text: "x", CallbackURL: "ftp://x"}, []string{"callback_url"}},
 		"ref and key":        {sms.Request{To: []string{zhang}, Text: "x", Ref: strings.Repeat("x", 129), Key: "a\x01"}, []string{"ref", "key"}},
 	} {
@@ -216,5 +217,28 @@ func TestListsPage(t *testing.T) {
 	}
 	if n, err := d.texts.Depth(t.Context()); err != nil || n != 6 {
 		t.Errorf("Depth = %d, %v", n, err)
+	}
+}
+
+// What is not served does not count when it is empty, however that is written.
+func TestKeyIsOfTheSameRequest(t *testing.T) {
+	d := open(t)
+	var ids []string
+	for _, body := range []string{
+		`{"to":["13800138000"],"text":"x","key":"k"}`,
+		`{"key":"k","tiers":[],"dedup":{},"send_at":"","text":"x","to":["13800138000"]}`,
+	} {
+		var req sms.Request
+		if err := json.Unmarshal([]byte(body), &req); err != nil {
+			t.Fatal(err)
+		}
+		job, _, err := d.Accept(t.Context(), req)
+		if err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		ids = append(ids, job.ID)
+	}
+	if ids[0] != ids[1] {
+		t.Errorf("jobs %v, want one", ids)
 	}
 }

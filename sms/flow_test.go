@@ -12,6 +12,7 @@ import (
 
 	"callbox/internal/stamp"
 	"callbox/sms"
+	"callbox/storage"
 	"callbox/storage/storagetest"
 )
 
@@ -403,5 +404,30 @@ func TestStopGivesBack(t *testing.T) {
 	d.group.Wait()
 	if m := d.message(job.ID); m.Status != sms.Queued || m.MaybeSent {
 		t.Errorf("status %s, maybe_sent %v; want queued", m.Status, m.MaybeSent)
+	}
+}
+
+// What is claimed when the box falls is unknown afterwards: little more than
+// what the carrier has room for.
+func TestLittleIsClaimedAhead(t *testing.T) {
+	d := open(t)
+	answer := make(chan struct{})
+	d.line.answer = func(n int, _ sms.Submission) (sms.Receipt, error) {
+		if n >= 8 {
+			<-answer
+		} else {
+			time.Sleep(50 * time.Millisecond)
+		}
+		return sms.Receipt{}, nil
+	}
+	d.run()
+	defer close(answer)
+	for i := range 100 {
+		d.send(fmt.Sprintf("139%08d", i), "x")
+	}
+	time.Sleep(200 * time.Millisecond)
+	waiting, _, err := d.texts.Messages(t.Context(), storage.MessageFilter{Status: sms.Submitting, Limit: 100})
+	if room := d.line.capacity; err != nil || len(waiting) < room || len(waiting) > room+room/4 {
+		t.Errorf("%d messages are being submitted, room is for %d (%v)", len(waiting), room, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 type Config struct {
 	Accounts  []Account // in the order in which they are asked for a number
 	AreaCode  string
+	Allow     []netip.Prefix // networks that are not public and callback_url may point at
 	Log       *slog.Logger
 	Templates Templates
 	Events    Events

@@ -30,6 +30,8 @@ type lane struct {
 	freed   chan struct{} // a submit ended; room for one
 	busy    atomic.Int64  // submits under way
 	pause   backoff
+	claims  pacing      // how long a claim takes
+	submits pacing      // how long a carrier takes to answer
 	plain   atomic.Bool // the carrier refuses digits behind the access number
 }
 
@@ -74,7 +76,7 @@ func (l *lane) run(ctx, link context.Context) {
 	submits := guard.Group{Log: l.log}
 	defer submits.Wait()
 	for l.ready(ctx) {
-		room := min(l.carrier.Capacity()-int(l.busy.Load()), maxClaim)
+		room := min(l.carrier.Capacity()+l.ahead()-int(l.busy.Load()), maxClaim)
 		if room <= 0 {
 			wait(ctx, l.freed)
 			continue
@@ -128,7 +130,20 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// ahead is how many messages are claimed beyond what the carrier has room for:
+// as many as it answers while the next claim is being written down, so that it
+// need not wait. No more, since what is claimed at a crash is unknown after it.
+func (l *lane) ahead() int {
+	room, claim, submit := l.carrier.Capacity(), l.claims.mean(), l.submits.mean()
+	n := 1
+	if submit > 0 {
+		n = max(n, int(2*float64(room)*float64(claim)/float64(submit)))
+	}
+	return min(n, room-1)
+}
+
 func (l *lane) claim(ctx context.Context, n int) (claimed []Record, err error) {
+	defer l.claims.time(time.Now())
 	err = l.g.store.Update(ctx, "claim messages", func(tx Tx) error {
 		claimed, err = tx.Claim(l.name(), n, stamp.Now())
 		return err
@@ -163,6 +178,7 @@ func (l *lane) deliver(ctx context.Context, r Record) (receipt Receipt, err erro
 		s.Extension = ""
 	}
 	began := time.Now()
+	defer l.submits.time(began)
 	if fell := guard.Call(func() { receipt, err = l.carrier.Submit(ctx, s) }); fell != nil {
 		return Receipt{}, fmt.Errorf("%w: %w", ErrUncertain, fell)
 	}

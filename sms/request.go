@@ -45,8 +45,10 @@ type Request struct {
 	Signer string `json:"-"`
 }
 
-// digest tells requests with the same key apart.
+// digest tells requests with the same key apart. A field that is not served
+// yet is empty, in whatever writing.
 func (r Request) digest() (string, error) {
+	r.SendAt, r.ValidUntil, r.Tiers, r.Repeat, r.Dedup, r.ConfirmOver = nil, nil, nil, nil, nil, nil
 	b, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("digest of request: %w", err)

@@ -133,9 +133,8 @@ func New(cfg Config) (*Client, error) {
 // Name is the account's.
 func (c *Client) Name() string { return c.cfg.Name }
 
-// Capacity is twice the windows: while some messages are on the way, others
-// are prepared.
-func (c *Client) Capacity() int { return 2 * c.cfg.Window * c.cfg.Connections }
+// Capacity is what the windows hold.
+func (c *Client) Capacity() int { return c.cfg.Window * c.cfg.Connections }
 
 // Ready gives a channel that is closed while a connection is up and the
 // gateway does not throttle.

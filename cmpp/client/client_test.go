@@ -888,3 +888,15 @@ func TestOneConnectionOfTwoIsEnough(t *testing.T) {
 		}
 	})
 }
+
+// What is claimed beyond the windows may be unknown after a crash and never
+// have left.
+func TestCapacityIsTheWindows(t *testing.T) {
+	c, err := client.New(client.Config{Name: "a", Address: "h:1", SPID: "1", Window: 16, Connections: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Capacity(); got != 48 {
+		t.Errorf("Capacity = %d, want 48", got)
+	}
+}

@@ -276,7 +276,7 @@ func (a *app) followPhones(ctx context.Context) error {
 
 func (a *app) openTexts(context.Context) error {
 	cfg := sms.Config{
-		AreaCode: a.Box.AreaCode, Log: a.Log, Templates: a.db.SMSTemplates(),
+		AreaCode: a.Box.AreaCode, Allow: a.Box.Outbound.Allow, Log: a.Log, Templates: a.db.SMSTemplates(),
 		Events:    textEvents{a.journal, a.metrics, a.Log},
 		Submitted: func(_ string, took time.Duration) { a.metrics.Submit(took) },
 		Delivered: func(_ string, took time.Duration) { a.metrics.Delivery(took) },
