@@ -892,7 +892,7 @@ func TestOneConnectionOfTwoIsEnough(t *testing.T) {
 // What is claimed beyond the windows may be unknown after a crash and never
 // have left.
 func TestCapacityIsTheWindows(t *testing.T) {
-	c, err := client.New(client.Config{Name: "a", Address: "h:1", SPID: "1", Window: 16, Connections: 3})
+	c, err := New(Config{Name: "a", Address: "h:1", SPID: "1", Window: 16, Connections: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
