@@ -22,6 +22,7 @@ import (
 	"reflect"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/danielgtaylor/huma/v2"
@@ -170,7 +171,7 @@ func humaConfig(version string) huma.Config {
 	types.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
 	format := huma.Format{
 		Marshal:   func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },
-		Unmarshal: json.Unmarshal,
+		Unmarshal: decode,
 	}
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -186,6 +187,15 @@ func humaConfig(version string) huma.Config {
 		Formats:       map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
 	}
+}
+
+// decode reads JSON that is UTF-8 (RFC 8259 §8.1). What is not, such as a text
+// in GBK, would otherwise arrive on a handset as U+FFFD.
+func decode(body []byte, v any) error {
+	if !utf8.Valid(body) {
+		return errors.New("the body is not UTF-8")
+	}
+	return json.Unmarshal(body, v)
 }
 
 // Handler answers every request of the box's HTTP port.

@@ -90,6 +90,15 @@ func TestProblemsAreProblems(t *testing.T) {
 	}
 }
 
+// A text in another encoding is refused, not sent with what UTF-8 makes of it.
+func TestBodiesAreUTF8(t *testing.T) {
+	b := newWorld(t).login("admin")
+	gbk := "{\"to\":[\"13800138000\"],\"text\":\"\xc4\xe3\xba\xc3\"}"
+	if status, body := b.do("POST", "/api/v1/sms/jobs", gbk); status != 400 || !strings.Contains(body, "UTF-8") {
+		t.Errorf("a text in GBK = %d %s, want 400", status, body)
+	}
+}
+
 func TestAgentSeesHisOwnTextsOnly(t *testing.T) {
 	w := newWorld(t)
 	mine, other := w.login("1001"), w.login("1002")
