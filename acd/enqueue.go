@@ -197,7 +197,8 @@ func (v *visit) talk(ctx context.Context, o offer, leg cti.Leg) (cti.Outcome, er
 	return out, err
 }
 
-// musicEnd is how long the voice may wait for music that does not stop.
+// musicEnd is how long the voice may wait for music that does not stop, and how
+// long music that stops by itself waits to see whether the caller is gone.
 const musicEnd = 200 * time.Millisecond
 
 // play starts the music; v.music ends it and waits for that.
@@ -210,7 +211,13 @@ func (v *visit) play(ctx context.Context, queue Queue) {
 	ended := make(chan struct{})
 	guard.Go("queue music", v.call.Log(), func() {
 		defer close(ended)
-		if err := v.floor.deps.Announcer.Wait(ctx, v.call, queue); err != nil && ctx.Err() == nil {
+		err := v.floor.deps.Announcer.Wait(ctx, v.call, queue)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done(): // a caller who hangs up takes the sound away first
+		case <-time.After(musicEnd):
 			v.call.Log().Warn("caller waits in silence", "queue", queue.ID, "err", err)
 		}
 	})

@@ -53,7 +53,9 @@ func (l *lookup) run(ctx context.Context) {
 	defer cancel()
 	customer, found, err := l.call.server.find(ctx, l.call)
 	if err != nil {
-		l.call.log.Warn("caller not looked up", "err", err)
+		if l.call.ctx.Err() == nil { // else nobody wants to know any more
+			l.call.log.Warn("caller not looked up", "err", err)
+		}
 		return
 	}
 	if found {

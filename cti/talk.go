@@ -144,4 +144,5 @@ func (l *LegRecord) close(leg Leg) {
 		l.Loss = 100 * float64(s.Lost) / float64(all)
 	}
 	l.JitterMS = float64(s.Jitter) / float64(time.Millisecond)
+	l.MOS = mos(s)
 }
