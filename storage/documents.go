@@ -89,6 +89,9 @@ func putAgents(d *DB, ctx context.Context, docs []json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	if err := d.keepRoles(ctx, agents); err != nil {
+		return fmt.Errorf("put agents: %w", err)
+	}
 	if agents, err = d.settleAgents(ctx, agents); err != nil {
 		return fmt.Errorf("put agents: %w", err)
 	}
@@ -102,6 +105,21 @@ func putAgents(d *DB, ctx context.Context, docs []json.RawMessage) error {
 			return dropOrphans(tx)
 		})
 	})
+}
+
+// keepRoles leaves whom no role is given the one he has.
+func (d *DB) keepRoles(ctx context.Context, agents []Agent) error {
+	for i := range agents {
+		if agents[i].Role != "" {
+			continue
+		}
+		was, err := d.User(ctx, agents[i].ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		agents[i].Role = was.Role
+	}
+	return nil
 }
 
 func decodeAll[T any](docs []json.RawMessage, good func(T) bool) ([]T, error) {

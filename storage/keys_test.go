@@ -2,6 +2,8 @@ package storage_test
 
 import (
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"callbox/internal/seal"
@@ -23,8 +25,18 @@ func TestKeyNeedsItsSecretKey(t *testing.T) {
 	if cfg.Secret, err = seal.New(other); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := storagetest.OpenAt(t, cfg).KeySecret(t.Context(), made.ID); !errors.Is(err, seal.ErrBroken) {
+	var log strings.Builder
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	d = storagetest.OpenAt(t, cfg)
+	if _, err := d.KeySecret(t.Context(), made.ID); !errors.Is(err, seal.ErrBroken) {
 		t.Errorf("under another secret key: %v", err)
+	}
+	if !strings.Contains(log.String(), "unsigned") {
+		t.Errorf("nobody is told: %s", log.String())
+	}
+	told(t, d, storage.Notice{Event: storage.NoticeSMSStatus, OrderKey: "j", CallbackURL: "http://a.test/x", Signer: made.ID})
+	if list := due(t, d, "http://a.test"); len(list) != 1 || list[0].Secret != nil {
+		t.Errorf("due %+v, want the notice, unsigned", list)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 	"golang.org/x/sys/unix"
+
+	"callbox/internal/seal"
 )
 
 // readers is how many read-only connections there may be.
@@ -22,7 +24,7 @@ const readers = 6
 func (d *DB) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		d.makeDir, d.takeLock, d.notForgotten, d.openWriter, d.checkPragmas,
-		d.checkPages, d.migrate, d.countStart, d.openReader, d.openJournal,
+		d.checkPages, d.migrate, d.countStart, d.openReader, d.openJournal, d.trySeal,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -201,4 +203,22 @@ func (d *DB) openReader(ctx context.Context) error {
 	pool.SetConnMaxIdleTime(time.Minute)
 	d.reader = pool
 	return pool.PingContext(ctx)
+}
+
+// trySeal says so where the API keys were sealed under another secret.key: they
+// are still good to log in with, and sign nothing any more.
+func (d *DB) trySeal(ctx context.Context) error {
+	var id string
+	err := d.reader.QueryRowContext(ctx, "SELECT id FROM api_keys ORDER BY created DESC LIMIT 1").Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) || d.cfg.Secret == nil {
+		return nil
+	}
+	if err == nil {
+		_, err = d.KeySecret(ctx, id)
+	}
+	if errors.Is(err, seal.ErrBroken) {
+		d.log.Warn("secret.key is not the one that the API keys were made with: callbacks go out unsigned; bring it back, or make new keys")
+		return nil
+	}
+	return err
 }

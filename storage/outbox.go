@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"callbox/internal/seal"
 	"callbox/internal/stamp"
 )
 
@@ -91,8 +92,8 @@ func (n *Notices) secret(ctx context.Context, x Delivery, signer string) ([]byte
 		return nil, nil
 	}
 	secret, err := n.d.KeySecret(ctx, signer)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil // the key is gone; the notice still goes
+	if errors.Is(err, ErrNotFound) || errors.Is(err, seal.ErrBroken) {
+		return nil, nil // the key is gone, or secret.key is another one; the notice still goes
 	}
 	return []byte(secret), err
 }

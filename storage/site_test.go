@@ -192,3 +192,15 @@ func TestCheckPassword(t *testing.T) {
 		t.Error("no password opens")
 	}
 }
+
+func TestPutWithoutRoleKeepsIt(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx := t.Context()
+	good(t, d.AddUser(ctx, storage.Agent{ID: "root", Role: storage.RoleAdmin, Password: "x"}))
+	good(t, d.PutDocuments(ctx, "agents", []json.RawMessage{[]byte(`{"id":"root","name":"Root"}`), []byte(`{"id":"new","name":"N"}`)}))
+	for id, want := range map[string]string{"root": storage.RoleAdmin, "new": storage.RoleAgent} {
+		if a, err := d.User(ctx, id); err != nil || a.Role != want {
+			t.Errorf("%s is %q, want %q (%v)", id, a.Role, want, err)
+		}
+	}
+}

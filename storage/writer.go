@@ -35,6 +35,7 @@ type op struct {
 	what  string
 	f     func(*sql.Tx) error
 	kept  bool
+	urge  bool        // somebody waits for it
 	done  func(error) // called once, after commit or failure
 	taken atomic.Bool // by the writer, or by a caller that gave up
 	err   error       // of f
@@ -53,9 +54,12 @@ type queue struct {
 	ops    []*op
 	closed bool
 	wake   chan struct{} // room for one
+	urgent chan struct{} // room for one: somebody waits
 }
 
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+func newQueue() *queue {
+	return &queue{wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+}
 
 func (q *queue) put(o *op) bool {
 	q.mu.Lock()
@@ -64,11 +68,19 @@ func (q *queue) put(o *op) bool {
 		return false
 	}
 	q.ops = append(q.ops, o)
-	select {
-	case q.wake <- struct{}{}:
-	default:
+	tell(q.wake)
+	if o.urge || len(q.ops) >= groupOps {
+		tell(q.urgent)
 	}
 	return true
+}
+
+// tell signals without waiting; one signal stands for many.
+func tell(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // take gives the first operation nobody gave up on; nil when there is none.
@@ -146,7 +158,7 @@ func (d *DB) keep(ctx context.Context, what string, f func(*sql.Tx) error) error
 
 func (d *DB) wait(ctx context.Context, what string, kept bool, f func(*sql.Tx) error) error {
 	result := make(chan error, 1)
-	o := &op{what: what, f: f, kept: kept, done: func(err error) { result <- err }}
+	o := &op{what: what, f: f, kept: kept, urge: true, done: func(err error) { result <- err }}
 	if !d.queue.put(o) {
 		return fmt.Errorf("%s: %w", what, ErrClosed)
 	}
@@ -232,12 +244,25 @@ func (d *DB) rest(ctx context.Context, ok bool) bool {
 	case <-ctx.Done():
 		return false
 	case <-wake:
+		d.gather(ctx)
 	case <-timer.C:
 		if ok {
 			d.emptyWAL()
 		}
 	}
 	return true
+}
+
+// gather lets what nobody waits for come together, so that a call's events do
+// not cost a commit each.
+func (d *DB) gather(ctx context.Context) {
+	timer := time.NewTimer(groupTime)
+	defer timer.Stop()
+	select {
+	case <-d.queue.urgent:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // commitWaiting commits groups until nothing waits; false where the disk did

@@ -83,6 +83,13 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
+// The most that an account may ask for.
+const (
+	mostConnections = 64
+	mostWindow      = 1024
+	mostRate        = 100_000
+)
+
 // Validate names all faults at once, by the keys of the configuration file.
 func (c Config) Validate() error {
 	var faults []error
@@ -99,9 +106,9 @@ func (c Config) Validate() error {
 	check(len(c.MsgSrc) <= 6, "msg_src", c.MsgSrc, "at most 6 bytes")
 	check(len(c.FeeType) <= 2, "fee_type", c.FeeType, "at most 2 bytes")
 	check(len(c.FeeCode) <= 6, "fee_code", c.FeeCode, "at most 6 bytes")
-	check(c.Connections >= 0, "connections", c.Connections, "must not be negative")
-	check(c.Window >= 0, "window", c.Window, "must not be negative")
-	check(c.Rate >= 0, "rate", c.Rate, "must not be negative")
+	check(c.Connections >= 0 && c.Connections <= mostConnections, "connections", c.Connections, fmt.Sprintf("1 to %d", mostConnections))
+	check(c.Window >= 0 && c.Window <= mostWindow, "window", c.Window, fmt.Sprintf("1 to %d", mostWindow))
+	check(c.Rate >= 0 && c.Rate <= mostRate, "rate", c.Rate, fmt.Sprintf("0 to %d", mostRate))
 	check(c.ActiveTest >= 0, "active_test", c.ActiveTest, "must not be negative")
 	check(c.ResponseTimeout >= 0, "response_timeout", c.ResponseTimeout, "must not be negative")
 	_, err := localAddr(c.BindAddress)

@@ -113,6 +113,9 @@ func (b *Box) checkAccounts(d *document) {
 	}
 }
 
+// longest is the most that an account's times may be: no report comes later.
+const longest = 30 * 24 * time.Hour
+
 func (a Account) check(d *document, path string) {
 	switch a.Protocol {
 	case "cmpp3":
@@ -123,6 +126,22 @@ func (a Account) check(d *document, path string) {
 	}
 	if a.Address != "" {
 		d.checkAddress(path+".address", a.Address)
+	}
+	if !digits(a.SrcID) {
+		d.reject(path+".src_id", "%q is not made of digits", a.SrcID)
+	}
+	for _, limit := range []struct {
+		key string
+		is  time.Duration
+	}{
+		{"active_test", a.ActiveTest},
+		{"response_timeout", a.ResponseTimeout},
+		{"report_wait", a.ReportWait},
+		{"long_mo_timeout", a.LongMOTimeout},
+	} {
+		if limit.is < time.Second || limit.is > longest {
+			d.reject(join(path, limit.key), "%v is not from 1s to %v", limit.is, longest)
+		}
 	}
 	d.rejectAll(path, a.Carrier().Validate())
 	d.rejectAll(path, a.Gateway().Validate())

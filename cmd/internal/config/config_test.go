@@ -66,7 +66,7 @@ sip:
     - {name: a, codecs: [OPUS], colour: red}
 voicebox:
   - {port: /dev/ttyACM0}
-sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567"}]}
+sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567", src_id: 106x, window: 5000, active_test: 1ms, report_wait: 9000h, secret: a, secret_file: config.go}]}
 `)
 	_, err := Load(file)
 	var faults Faults
@@ -85,6 +85,11 @@ sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567"}]}
 		":10:1: voicebox: not yet supported",
 		"sms.accounts[0].address: \"nowhere\" is no host:port",
 		"sms.accounts[0].sp_id: ",
+		"sms.accounts[0].src_id: ",
+		"sms.accounts[0].window: 5000: 1 to 1024",
+		"sms.accounts[0].active_test: 1ms is not from 1s",
+		"sms.accounts[0].report_wait: 9000h0m0s is not from 1s to 720h0m0s",
+		"sms.accounts[0].secret_file: stands beside",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no fault with %q in:\n%v", want, err)
@@ -101,6 +106,16 @@ func TestSecretFile(t *testing.T) {
 	}
 	if got := box.SMS.Accounts[0].Secret; got != "from file" {
 		t.Errorf("secret = %q", got)
+	}
+}
+
+func TestOnlyUTF8(t *testing.T) {
+	if _, err := Load(write(t, "callbox.yaml", "\ufeffdata: ./d\n")); err != nil {
+		t.Errorf("with a byte order mark: %v", err)
+	}
+	_, err := Load(write(t, "callbox.yaml", "data: ./d\narea_code: \"\xc4\xe3\"\n"))
+	if err == nil || !strings.Contains(err.Error(), ":2:13: is not UTF-8") {
+		t.Errorf("in GBK: %v", err)
 	}
 }
 

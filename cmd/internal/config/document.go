@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -28,6 +30,11 @@ type document struct {
 // decode fills into (a pointer to a struct that holds the defaults) from src.
 func decode(file string, src []byte, into any) *document {
 	d := &document{file: file, places: map[string]*token.Position{}}
+	src = bytes.TrimPrefix(src, []byte("\ufeff")) // as Windows editors begin a file
+	if f, bad := notUTF8(file, src); bad {
+		d.faults = append(d.faults, f)
+		return d
+	}
 	parsed, err := parser.ParseBytes(src, 0)
 	if err != nil {
 		d.faults = append(d.faults, syntaxFault(file, err))
@@ -43,6 +50,23 @@ func decode(file string, src []byte, into any) *document {
 		}
 	}
 	return d
+}
+
+// notUTF8 finds the first place where a file is in another encoding, such as
+// GBK: what stands there would go out garbled.
+func notUTF8(file string, src []byte) (Fault, bool) {
+	line := 0
+	for text := range bytes.Lines(src) {
+		line++
+		for column := 1; len(text) > 0; column++ {
+			r, size := utf8.DecodeRune(text)
+			if r == utf8.RuneError && size == 1 {
+				return Fault{File: file, Line: line, Column: column, Text: "is not UTF-8: save the file as UTF-8"}, true
+			}
+			text = text[size:]
+		}
+	}
+	return Fault{}, false
 }
 
 var syntaxPlace = regexp.MustCompile(`^\[(\d+):(\d+)\] (.*)`)
@@ -176,6 +200,11 @@ func (d *document) mapping(path string, node ast.Node, v reflect.Value) {
 		}
 		seen[key] = true
 		d.field(path, key, entry, fields)
+	}
+	for name := range secrets {
+		if seen[name] && seen[name+"_file"] {
+			d.reject(join(path, name+"_file"), "stands beside %s: give one of them", name)
+		}
 	}
 }
 
