@@ -121,10 +121,7 @@ func (n *Notices) committed() {
 	if !n.dirty.Swap(false) {
 		return
 	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
+	tell(n.wake)
 }
 
 // Wake tells, once for many, that there may be something new to send.
