@@ -36,7 +36,7 @@ type dialog struct {
 	peerSeq  uint32 // of the peer's last request
 	pending  *pendingAck
 	lastAck  uint32 // CSeq of the last INVITE whose ACK came
-	inviting bool   // a re-INVITE of the peer is being served
+	inviting uint32 // CSeq of the peer's re-INVITE that is being served, 0 for none
 	over     time.Time
 }
 

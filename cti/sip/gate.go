@@ -34,6 +34,9 @@ func (s *Server) admit(p packet) (pass bool) {
 }
 
 func (s *Server) inspect(p packet) bool {
+	if s.life.Err() != nil {
+		return false
+	}
 	if len(bytes.Trim(p.data, "\r\n\x00 ")) == 0 {
 		return false // keep-alive
 	}

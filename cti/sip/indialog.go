@@ -33,14 +33,17 @@ func (s *Server) onInDialog(req *wire.Request, tx *wire.ServerTx) {
 		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", ""))
 		return
 	}
-	if req.Method == wire.INVITE && !d.beginInvite() {
+	seq := req.CSeq().SeqNo
+	if req.Method == wire.INVITE && !d.beginInvite(seq) {
 		s.respond(tx, response(req, 491, "Request Pending", ""))
 		return
 	}
 	d.serial.Lock()
 	defer d.serial.Unlock()
-	if req.Method == wire.INVITE {
-		defer d.endInvite()
+	defer d.endInvite(seq)
+	if d.isOver() { // while this one waited
+		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", ""))
+		return
 	}
 	from, err := netip.ParseAddrPort(req.Source())
 	if err != nil || !d.accept(req, netip.AddrPortFrom(from.Addr().Unmap(), from.Port())) {
@@ -52,20 +55,24 @@ func (s *Server) onInDialog(req *wire.Request, tx *wire.ServerTx) {
 
 // beginInvite lets one offer be open at a time; a second one meets 491
 // (RFC 3261 §14.2).
-func (d *dialog) beginInvite() bool {
+func (d *dialog) beginInvite(seq uint32) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.inviting {
+	if d.inviting != 0 && d.inviting != seq {
 		return false
 	}
-	d.inviting = true
+	d.inviting = seq
 	return true
 }
 
-func (d *dialog) endInvite() {
+// endInvite says that the offer of INVITE seq is answered. It comes before the
+// answer is sent: the peer may have the next one ready.
+func (d *dialog) endInvite(seq uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.inviting = false
+	if d.inviting == seq {
+		d.inviting = 0
+	}
 }
 
 func (s *Server) onBye(d *dialog, req *wire.Request, tx *wire.ServerTx) {
@@ -89,6 +96,7 @@ func (s *Server) onReinvite(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 		}
 	}
 	res := s.renegotiated(d, req)
+	d.endInvite(req.CSeq().SeqNo)
 	if !res.IsSuccess() {
 		s.respond(tx, res)
 		return

@@ -20,7 +20,10 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 )
 
-const sweepEach = time.Second
+const (
+	sweepEach  = time.Second
+	stragglers = 10 * time.Millisecond
+)
 
 // Deps are the parts a [Server] works with. Accounts, Bindings and Dialogs may
 // be nil: then no phone can register, and nothing survives a restart.
@@ -346,8 +349,18 @@ func (s *Server) stop(sockets *guard.Group) {
 	<-s.work.Quiet() // with the sockets gone, the library would open others
 	s.closeSockets()
 	sockets.Wait()
-	if err := s.ua.Close(); err != nil {
-		s.log.Debug("library closed", "err", err)
+	s.closeLibrary()
+}
+
+// closeLibrary closes what the library still has. A message read just before
+// the end may still be in one of its goroutines, which finds the listener gone
+// and opens a socket for the answer; so it is closed once more a moment later.
+func (s *Server) closeLibrary() {
+	for range 2 {
+		if err := s.ua.Close(); err != nil {
+			s.log.Debug("library closed", "err", err)
+		}
+		time.Sleep(stragglers)
 	}
 }
 
