@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -80,7 +82,7 @@ func run(args []string, con console) (code int) {
 	}()
 	var c cli
 	parser, err := kong.New(&c, kong.Name("callbox"), kong.UsageOnError(), kong.Writers(con.out, con.err),
-		kong.Description("The box between the telephone network and the ticket system."),
+		kong.Description("The box between the telephone network and the ticket system.\n\nExample: callbox serve -c callbox.yaml"),
 		kong.Exit(func(code int) { panic(leave(code)) }))
 	if err != nil {
 		fmt.Fprintln(con.err, "callbox:", err)
@@ -131,7 +133,26 @@ type laterCmd struct {
 	Args []string `arg:"" optional:""`
 }
 
-// Run refuses in words.
-func (laterCmd) Run(k *kong.Context) error {
-	return fmt.Errorf("callbox %s: not yet supported", k.Selected().Name)
+// laterExamples are how those commands will be called.
+var laterExamples = map[string]string{
+	"import":   "callbox import customers customers.csv --dry-run",
+	"backup":   "callbox backup -c callbox.yaml /mnt/backup",
+	"verify":   "callbox verify -c callbox.yaml",
+	"detect":   "callbox detect call.wav",
+	"generate": "callbox generate dtmf 123# -o digits.wav",
+	"sim box":  "callbox sim box --dir /tmp/box --lines 2",
+	"sim line": "callbox sim line --connect /tmp/box/analog1 --number 13800138000",
+}
+
+// Run refuses in words, and explains itself when asked.
+func (c laterCmd) Run(k *kong.Context) error {
+	name := strings.TrimPrefix(k.Selected().FullPath(), "callbox ")
+	if !slices.Contains(c.Args, "--help") && !slices.Contains(c.Args, "-h") {
+		return fmt.Errorf("callbox %s: not yet supported", name)
+	}
+	if err := k.PrintUsage(false); err != nil {
+		return fmt.Errorf("callbox %s: %w", name, err)
+	}
+	_, err := fmt.Fprintln(k.Stdout, "\nExample: "+laterExamples[name])
+	return err
 }

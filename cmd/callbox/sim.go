@@ -21,6 +21,11 @@ type simCmd struct {
 	Line   laterCmd  `cmd:"" help:"An exchange and a caller on an analogue line (not yet supported)." passthrough:""`
 }
 
+// Help gives an example.
+func (simCmd) Help() string {
+	return "Example: callbox sim smsc --listen 127.0.0.1:7890 --sp-id 901234 --secret secret"
+}
+
 // smscCmd is an SMS centre for integrators without a carrier.
 type smscCmd struct {
 	Listen      string        `default:"127.0.0.1:7890" help:"Where clients log in (CMPP)."`

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -96,6 +97,9 @@ type userCmd struct {
 	Add userAddCmd `cmd:"" help:"Add a log-in; the password comes from stdin or a prompt."`
 }
 
+// Help gives an example.
+func (userCmd) Help() string { return "Example: echo secret | callbox user add boss --role admin" }
+
 type userAddCmd struct {
 	configFile
 	Name string `arg:"" help:"Who logs in."`
@@ -109,6 +113,9 @@ func (userAddCmd) Help() string {
 
 // Run asks for the password and adds the user.
 func (c *userAddCmd) Run(s *session) error {
+	if strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == '/' }) {
+		return usageError(fmt.Sprintf("user add: %q is no name to log in with: no spaces, no slashes", c.Name))
+	}
 	password, err := s.password()
 	if err != nil {
 		return err
@@ -144,6 +151,9 @@ func notEmpty(password string, err error) (string, error) {
 type keyCmd struct {
 	Add keyAddCmd `cmd:"" help:"Make an API key, shown once."`
 }
+
+// Help gives an example.
+func (keyCmd) Help() string { return "Example: callbox key add tickets --scope sms,calls" }
 
 type keyAddCmd struct {
 	configFile
