@@ -71,7 +71,7 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 func (a *app) askDatabase(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return a.db.Reader().PingContext(ctx)
+	return errors.Join(a.db.Health(), a.db.Reader().PingContext(ctx))
 }
 
 func (a *app) askDisk() error {
