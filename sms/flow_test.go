@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -429,5 +430,24 @@ func TestLittleIsClaimedAhead(t *testing.T) {
 	waiting, _, err := d.texts.Messages(t.Context(), storage.MessageFilter{Status: sms.Submitting, Limit: 100})
 	if room := d.line.capacity; err != nil || len(waiting) < room || len(waiting) > room+room/4 {
 		t.Errorf("%d messages are being submitted, room is for %d (%v)", len(waiting), room, err)
+	}
+}
+
+func TestMessagesOfAnAccountThatIsGone(t *testing.T) {
+	d := open(t)
+	d.send(zhang, "x")
+	var log strings.Builder
+	cfg := sms.Config{Log: slog.New(slog.NewTextHandler(&log, nil)), Accounts: []sms.Account{{Name: "other"}}}
+	other, err := sms.New(cfg, d.texts, newFake("other"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	if err := other.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "account="+account+" count=1") {
+		t.Errorf("nobody is told: %q", log.String())
 	}
 }

@@ -132,14 +132,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // ahead is how many messages are claimed beyond what the carrier has room for:
 // as many as it answers while the next claim is being written down, so that it
-// need not wait. No more, since what is claimed at a crash is unknown after it.
+// need not wait, and at most a quarter of the room, since what is claimed at a
+// crash is unknown after it.
 func (l *lane) ahead() int {
 	room, claim, submit := l.carrier.Capacity(), l.claims.mean(), l.submits.mean()
 	n := 1
 	if submit > 0 {
 		n = max(n, int(2*float64(room)*float64(claim)/float64(submit)))
 	}
-	return min(n, room-1)
+	return min(n, max(room/4, 1), room-1)
 }
 
 func (l *lane) claim(ctx context.Context, n int) (claimed []Record, err error) {

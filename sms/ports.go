@@ -116,6 +116,8 @@ type MessageTx interface {
 	// rank first, then oldest, and gives them in that order. Long ones get a
 	// new Reference.
 	Claim(account string, n int, at stamp.Time) ([]Record, error)
+	// Waiting is how many messages are queued, by account.
+	Waiting() (map[string]int, error)
 	// Records gives the messages that q asks for, oldest first.
 	Records(q Query) ([]Record, error)
 	// Save writes what may change of a record (status, account, parts, pieces,

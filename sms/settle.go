@@ -140,10 +140,15 @@ func (w *work) decide(r *Record) {
 	}
 }
 
-// recover decides about what was on its way when the box stopped.
+// recover decides about what was on its way when the box stopped, and tells of
+// what nobody will send.
 func (g *Gateway) recover(ctx context.Context) error {
 	n := 0
-	err := g.update(ctx, "recover messages", func(w *work) error {
+	var waiting map[string]int
+	err := g.update(ctx, "recover messages", func(w *work) (err error) {
+		if waiting, err = w.Waiting(); err != nil {
+			return err
+		}
 		left, err := w.Records(Query{Statuses: []Status{Submitting}})
 		if err != nil {
 			return err
@@ -158,6 +163,11 @@ func (g *Gateway) recover(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("recover messages: %w", err)
+	}
+	for account, count := range waiting {
+		if g.lane(account) == nil {
+			g.log.Warn("messages wait for an account that is not configured: bring it back, or cancel them", "account", account, "count", count)
+		}
 	}
 	if n > 0 {
 		g.log.Warn("messages were being submitted at the stop: they may have been sent", "count", n)

@@ -86,6 +86,22 @@ func (t *smsTx) Claim(account string, n int, at stamp.Time) ([]sms.Record, error
 	return claimed, nil
 }
 
+// Waiting implements [sms.MessageTx].
+func (t *smsTx) Waiting() (map[string]int, error) {
+	rows, err := t.Query("SELECT account, count(*) FROM sms_messages WHERE status = 'queued' GROUP BY account")
+	if err != nil {
+		return nil, fmt.Errorf("waiting messages: %w", err)
+	}
+	waiting := map[string]int{}
+	_, err = collect(rows, func(rows *sql.Rows) (account string, err error) {
+		var n int
+		err = rows.Scan(&account, &n)
+		waiting[account] = n
+		return account, err
+	})
+	return waiting, err
+}
+
 func (t *smsTx) nextReference(account, number string) (ref uint8, err error) {
 	const q = `INSERT INTO sms_references (account, number, last) VALUES (?, ?, 1)
 		ON CONFLICT (account, number) DO UPDATE SET last = (last + 1) % 256 RETURNING last`
