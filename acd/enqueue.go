@@ -179,9 +179,14 @@ func (v *visit) pickedUp(ctx context.Context, o offer) (cti.Leg, error) {
 	}
 }
 
-// mine says to the floor that the agent picked up; false where the lease was lost.
+// mine says to the floor that the agent picked up; false where the lease was
+// lost or the caller was gone before. A caller who goes while the floor answers
+// does not undo the answer: record and desk must tell the same.
 func (v *visit) mine(ctx context.Context) bool {
-	ok, err := ask(ctx, v.floor, func(b *board, now time.Time) (bool, error) {
+	if ctx.Err() != nil {
+		return false
+	}
+	ok, err := ask(context.WithoutCancel(ctx), v.floor, func(b *board, now time.Time) (bool, error) {
 		return b.picked(v.ticket, now), nil
 	})
 	return ok && err == nil

@@ -292,6 +292,37 @@ func TestCallerHangsUp(t *testing.T) {
 	}
 }
 
+// lastWords is a store that lets a caller hang up while the floor takes note of
+// the agent's answer.
+type lastWords struct {
+	acd.Desks
+	hangUp func()
+}
+
+func (l lastWords) SaveDesk(row acd.DeskRow) {
+	l.Desks.SaveDesk(row)
+	if row.Call != "" && row.State == acd.Ready {
+		l.hangUp()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestHangUpAgainstAnswer: the record says answered where the desk does.
+func TestHangUpAgainstAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c *acdtest.Caller
+		floor := acdtest.Start(t, shop("1"), func(d *acd.Deps) { d.Desks = lastWords{d.Desks, func() { c.HangUp() }} })
+		floor.Seat(t, "1")
+		floor.Phones.Plan("1", acdtest.Phone{After: time.Second, Talk: time.Minute})
+		c = floor.Call(repair)
+		_, cdr := c.Wait()
+		synctest.Wait()
+		if d := floor.Desk(t, "1"); d.State != acd.WorkingAfterCall || *cdr.Result != cti.ResultAnswered || offers(cdr) != "1 answered" {
+			t.Errorf("desk %s, call %s, offers %s", d.State, *cdr.Result, offers(cdr))
+		}
+	})
+}
+
 func TestMissedDeskIsSkipped(t *testing.T) {
 	bubble(t, []string{"1", "2", "3"}, func(t *testing.T, floor *acdtest.Floor) {
 		floor.Phones.Plan("1", acdtest.Phone{Refuses: cti.ErrRejected})
