@@ -287,12 +287,16 @@ func (a *API) keepSessions(ctx context.Context) error {
 				a.log.Warn("a session's activity was not kept", "err", err)
 			}
 		case <-tick.C:
-			for _, s := range a.hub.all() {
-				a.inspect(ctx, s)
-			}
+			a.inspectAll(ctx)
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+func (a *API) inspectAll(ctx context.Context) {
+	for _, s := range a.hub.all() {
+		a.inspect(ctx, s)
 	}
 }
 

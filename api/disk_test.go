@@ -169,6 +169,23 @@ func TestSiteHoldsTogetherOnDisk(t *testing.T) {
 	}
 }
 
+// TestRemovedAgentsScreenEndsOnDisk: whose log-in is gone sees nothing more.
+func TestRemovedAgentsScreenEndsOnDisk(t *testing.T) {
+	w, _ := onDisk(t)
+	boss := w.login("boss")
+	if status, body := boss.do("PUT", "/api/v1/agents/1003", `{"id":"1003","role":"agent","extension":"1003","password":"secret"}`); status != 200 {
+		t.Fatalf("PUT = %d %s", status, body)
+	}
+	w.login("1003").dial("").next()
+	socket := w.api.hub.all()[0]
+	if status, body := boss.do("DELETE", "/api/v1/agents/1003", nil); status != 204 {
+		t.Fatalf("DELETE = %d %s", status, body)
+	}
+	if socket.ending.Load() != sessionOver {
+		t.Error("the screen of a removed agent goes on")
+	}
+}
+
 func TestScreenFollowsTheJournalOnDisk(t *testing.T) {
 	w, db := onDisk(t)
 	ctx := context.Background()

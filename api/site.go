@@ -232,6 +232,9 @@ func (a *API) edit(ctx context.Context, what, kind, id string, change func() err
 	if err := a.deps.Audit.Audit(ctx, e); err != nil {
 		return fmt.Errorf("audit the change: %w", err)
 	}
+	if kind == agentsKind {
+		a.inspectAll(ctx) // a log-in may be gone, a queue another agent's
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package ivr
 import (
 	"context"
 	"strings"
+	"time"
 
 	"callbox/cti/media"
 	"callbox/ivr/flow"
@@ -137,8 +138,20 @@ func (w *walk) play(ctx context.Context, p flow.Prompt) {
 			continue
 		}
 		if err := w.keys.during(ctx, func(ctx context.Context) error { return w.call.Media().Play(ctx, sound) }); err != nil {
-			w.call.Log().Warn("prompt broke off", "prompt", sound.Name, "err", err)
+			w.brokeOff(ctx, sound, err)
 		}
+	}
+}
+
+// goneLimit is how long a prompt that broke off waits to see whether the caller
+// is gone: a hang-up takes the sound away first.
+const goneLimit = 200 * time.Millisecond
+
+func (w *walk) brokeOff(ctx context.Context, sound media.Prompt, err error) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(goneLimit):
+		w.call.Log().Warn("prompt broke off", "prompt", sound.Name, "err", err)
 	}
 }
 

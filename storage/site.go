@@ -32,6 +32,9 @@ type Site struct {
 // as 20s in YAML.
 type Duration time.Duration
 
+// maxDuration is more than any queue or agent waits.
+const maxDuration = 366 * 24 * time.Hour
+
 // MarshalJSON writes seconds.
 func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).Seconds()) }
 
@@ -40,6 +43,9 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 	var seconds float64
 	if err := json.Unmarshal(b, &seconds); err != nil {
 		return fmt.Errorf("duration in seconds: %w", err)
+	}
+	if seconds < 0 || seconds > maxDuration.Seconds() {
+		return fmt.Errorf("duration in seconds: %v is not from 0 to %.0f", seconds, maxDuration.Seconds())
 	}
 	*d = Duration(seconds * float64(time.Second))
 	return nil

@@ -204,3 +204,12 @@ func TestPutWithoutRoleKeepsIt(t *testing.T) {
 		}
 	}
 }
+
+func TestDurations(t *testing.T) {
+	for text, good := range map[string]bool{"0": true, "1.5": true, "86400": true, "-1": false, "1e300": false, `"20s"`: false} {
+		var d storage.Duration
+		if err := json.Unmarshal([]byte(text), &d); (err == nil) != good {
+			t.Errorf("%s: %v, %v", text, d, err)
+		}
+	}
+}
