@@ -29,7 +29,7 @@ web: ## the pages in the browser (needs Node 20.19 or newer)
 web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --silent
 
-test: tools lint unit web web-test build e2e ## all tests, in this order
+test: tools web lint unit web-test e2e ## all tests, in this order
 
 tools: ## installs what the tests need, or says what is missing
 	scripts/tools test

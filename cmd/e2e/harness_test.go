@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -87,12 +89,7 @@ func (p *process) output() string {
 
 // end sends sig and waits; a program that does not end is killed.
 func (p *process) end(sig syscall.Signal) {
-	select {
-	case <-p.ended:
-		return
-	default:
-	}
-	_ = p.cmd.Process.Signal(sig)
+	_ = p.cmd.Process.Signal(sig) // one that has ended does not mind
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
@@ -201,7 +198,7 @@ drain: 3s
 http: {listen: 127.0.0.1:0}
 sip:
   listen: [udp://127.0.0.1:0, tcp://127.0.0.1:0]
-  rtp_ports: 30000-34999
+  rtp_ports: 20000-29999
   trunks:
     - {name: carrier, address: "` + or(l.trunk, "127.0.0.1:5080") + `", from: [127.0.0.1/32], caller_id: "4001234567"}
 `
@@ -465,13 +462,24 @@ func (a *agent) ready() {
 	}
 }
 
-// freePort is a UDP port nobody uses now.
+// freePort is a port that nobody uses now, neither by UDP nor by TCP, below
+// those that systems give out by themselves.
 func freePort(t *testing.T) int {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 10000 + 2*rand.IntN(2500)
+		address := "127.0.0.1:" + strconv.Itoa(port)
+		udp, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		tcp, err := net.Listen("tcp", address)
+		udp.Close()
+		if err == nil {
+			tcp.Close()
+			return port
+		}
 	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }

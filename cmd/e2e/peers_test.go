@@ -35,7 +35,7 @@ sip_listen 127.0.0.1:%d
 audio_source aufile,%s/tone.wav
 audio_player aubridge,nil
 audio_alert aubridge,nil
-rtp_ports 36000-38999
+rtp_ports 15000-17999
 module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
@@ -107,7 +107,7 @@ func sipp(t *testing.T, b *box, scenario string, args ...string) *process {
 	put(t, filepath.Join(dir, "tone.pcap"), tonePCAP(1100, 10*time.Second))
 	all := append([]string{
 		b.sip, "-sf", file, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", strconv.Itoa(freePort(t)),
-		"-s", "4001234567", "-mp", strconv.Itoa(2 * (freePort(t) / 2)), "-nostdin", "-m", "1", "-trace_err", "-error_file", "errors.log",
+		"-s", "4001234567", "-mp", strconv.Itoa(freePort(t)), "-nostdin", "-m", "1", "-trace_err", "-error_file", "errors.log",
 	}, args...)
 	return launch(t, dir, "sipp", all...)
 }
