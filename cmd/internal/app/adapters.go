@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 
+	"callbox/acd"
 	"callbox/api"
 	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/cti/sip"
+	"callbox/ivr"
+	"callbox/ivr/speech"
 	"callbox/recorder"
 	"callbox/sms"
 	"callbox/storage"
@@ -23,6 +26,8 @@ var (
 	_ recorder.Index = index{}
 	_ cti.Recorder   = shelf{}
 	_ sms.Events     = textEvents{}
+	_ acd.Announcer  = music{}
+	_ ivr.Prompts    = prompts{}
 )
 
 // phones are the extensions' secrets and bindings, as SIP asks for them.
@@ -176,4 +181,20 @@ func (t textEvents) Note(ctx context.Context, n sms.Note) {
 	if err := t.journal.Note(ctx, e); err != nil {
 		t.log.Error("text's event not noted", "event", n.Type, "err", err)
 	}
+}
+
+// music is what waiting callers hear.
+type music struct{ prompt media.Prompt }
+
+// Wait plays until ctx ends.
+func (m music) Wait(ctx context.Context, call *cti.Call, _ acd.Queue) error {
+	return call.Media().Play(ctx, m.prompt)
+}
+
+// prompts are the sounds that flows name.
+type prompts struct{ *speech.Library }
+
+// Prompt loads one.
+func (p prompts) Prompt(ctx context.Context, name string) (media.Prompt, error) {
+	return p.Load(ctx, name)
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/cti/sip"
+	"callbox/internal/guard"
 	"callbox/internal/outbound"
 	"callbox/internal/seal"
 	"callbox/ivr/speech"
@@ -321,6 +323,34 @@ func (a *app) openFace(ctx context.Context) error {
 	a.life.start("api", face.Run)
 	a.life.start("http", a.serveHTTP(face))
 	return nil
+}
+
+// serveHTTP answers requests until its context ends; screens are closed by the
+// face itself.
+func (a *app) serveHTTP(face *api.API) func(context.Context) error {
+	return func(ctx context.Context) error {
+		server := api.NewServer(face.Handler(), a.Log)
+		g := guard.Group{Log: a.Log}
+		ended := make(chan struct{})
+		g.Go("http closes", func() {
+			select {
+			case <-ctx.Done():
+			case <-ended:
+			}
+			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			if server.Shutdown(limit) != nil {
+				_ = server.Close() // what did not end in time; Serve tells the rest
+			}
+		})
+		err := server.Serve(a.listener)
+		close(ended)
+		g.Wait()
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return err
+	}
 }
 
 func (a *app) openControl(context.Context) error {
