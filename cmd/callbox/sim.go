@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -105,8 +104,7 @@ func (c *smscCmd) Run(s *session) error {
 
 func serveControl(s *session, listener net.Listener, h http.Handler) {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(s.ctx, func() { _ = server.Close() }) // Serve tells
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := guard.Serve(s.ctx, server, listener, time.Second, s.log); err != nil {
 		s.log.Error("control of the simulator ended", "err", err)
 	}
 }

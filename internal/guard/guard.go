@@ -2,7 +2,8 @@
 //
 // A panic in one of them is recovered, logged with its stack and counted, and
 // ends that goroutine only. guard runs no goroutine of its own beyond those it
-// is asked for, and knows nothing of calls, messages or lines.
+// is asked for ([Serve], an HTTP server, asks for one), and knows nothing of
+// calls, messages or lines.
 package guard
 
 import (

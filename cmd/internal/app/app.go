@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -207,7 +206,7 @@ func (a *app) recover(ctx context.Context) error {
 }
 
 func (a *app) openSite(ctx context.Context) error {
-	a.site = &site{app: a}
+	a.site = &site{app: a, local: local{a.db, a.Box}}
 	return a.site.applyFile(ctx)
 }
 
@@ -303,6 +302,9 @@ func (a *app) openTexts(context.Context) error {
 	return nil
 }
 
+// httpGrace is how long requests under way may take when the daemon stops.
+const httpGrace = 2 * time.Second
+
 func (a *app) openFace(ctx context.Context) error {
 	face, err := api.New(api.Config{
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
@@ -321,36 +323,11 @@ func (a *app) openFace(ctx context.Context) error {
 		return fmt.Errorf("http.listen: %w", err)
 	}
 	a.life.start("api", face.Run)
-	a.life.start("http", a.serveHTTP(face))
+	a.life.start("http", func(ctx context.Context) error {
+		// Screens are closed by the face itself.
+		return guard.Serve(ctx, api.NewServer(face.Handler(), a.Log), a.listener, httpGrace, a.Log)
+	})
 	return nil
-}
-
-// serveHTTP answers requests until its context ends; screens are closed by the
-// face itself.
-func (a *app) serveHTTP(face *api.API) func(context.Context) error {
-	return func(ctx context.Context) error {
-		server := api.NewServer(face.Handler(), a.Log)
-		g := guard.Group{Log: a.Log}
-		ended := make(chan struct{})
-		g.Go("http closes", func() {
-			select {
-			case <-ctx.Done():
-			case <-ended:
-			}
-			limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-			defer cancel()
-			if server.Shutdown(limit) != nil {
-				_ = server.Close() // what did not end in time; Serve tells the rest
-			}
-		})
-		err := server.Serve(a.listener)
-		close(ended)
-		g.Wait()
-		if errors.Is(err, http.ErrServerClosed) {
-			return nil
-		}
-		return err
-	}
 }
 
 func (a *app) openControl(context.Context) error {

@@ -2,14 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"callbox/acd"
@@ -19,13 +16,13 @@ import (
 	"callbox/internal/outbound"
 	"callbox/ivr"
 	"callbox/ivr/speech"
-	"callbox/storage"
 )
 
 // site is what a supervisor edits, on its way from files, commands and the API
 // into the database and from there to the parts that run by it.
 type site struct {
 	*app
+	local
 	mu sync.Mutex // one change at a time
 }
 
@@ -69,39 +66,14 @@ func (s *site) applyFile(ctx context.Context) error {
 	if err != nil || last == hashOf(text) {
 		return err
 	}
-	return applySite(ctx, s.db, s.Box, control.Site{File: s.Box.Site, Text: text})
-}
-
-func hashOf(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
-}
-
-// applySite checks a site file and stores it, all or nothing.
-func applySite(ctx context.Context, db *storage.DB, box *config.Box, file control.Site) error {
-	read, err := config.LoadSite(file.File, file.Text, CheckPrompts(box.Data))
-	if err != nil {
-		return err
-	}
-	hash := ""
-	if file.File == box.Site {
-		hash = hashOf(file.Text)
-	}
-	if dir := filepath.Dir(file.File); !slices.Contains(PromptFolders(box), dir) {
-		read.Anchor(dir)
-	}
-	stored, err := read.Stored(hash)
-	if err != nil {
-		return err
-	}
-	return db.ApplySite(ctx, stored)
+	return s.local.Apply(ctx, control.Site{File: s.Box.Site, Text: text})
 }
 
 // Apply loads a site file into the running daemon.
 func (s *site) Apply(ctx context.Context, file control.Site) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := applySite(ctx, s.db, s.Box, file); err != nil {
+	if err := s.local.Apply(ctx, file); err != nil {
 		return err
 	}
 	return s.refresh(ctx)
@@ -148,57 +120,15 @@ func (s *site) route(ctx context.Context) error {
 	return nil
 }
 
-// Export dumps the site as YAML.
-func (s *site) Export(ctx context.Context) ([]byte, error) { return export(ctx, s.db) }
-
-func export(ctx context.Context, db *storage.DB) ([]byte, error) {
-	stored, err := db.ExportSite(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return config.Export(stored)
-}
-
-// AddUser adds a log-in.
-func (s *site) AddUser(ctx context.Context, u control.User) error { return addUser(ctx, s.db, u) }
-
-func addUser(ctx context.Context, db *storage.DB, u control.User) error {
-	return db.AddUser(ctx, storage.Agent{ID: u.Name, Name: u.Name, Role: u.Role, Password: u.Password})
-}
-
-// AddKey makes an API key.
-func (s *site) AddKey(ctx context.Context, k control.Key) (control.Key, error) {
-	return addKey(ctx, s.db, k)
-}
-
-func addKey(ctx context.Context, db *storage.DB, k control.Key) (control.Key, error) {
-	made, text, err := db.AddKey(ctx, k.Name, k.Scopes, 0)
-	return control.Key{Name: made.Name, Scopes: made.Scopes, Secret: text, SID: made.AccountSID}, err
-}
-
-// local is the site without a running daemon.
-type local struct {
-	db  *storage.DB
-	box *config.Box
-}
-
-// Local does commands' orders on the opened database.
-func Local(db *storage.DB, box *config.Box) control.Admin { return local{db, box} }
-
-func (l local) Apply(ctx context.Context, file control.Site) error {
-	return applySite(ctx, l.db, l.box, file)
-}
-func (l local) Export(ctx context.Context) ([]byte, error)        { return export(ctx, l.db) }
-func (l local) AddUser(ctx context.Context, u control.User) error { return addUser(ctx, l.db, u) }
-func (l local) AddKey(ctx context.Context, k control.Key) (control.Key, error) {
-	return addKey(ctx, l.db, k)
-}
-
 // PutDocuments stores objects of a kind, all or none, and lets the parts follow.
 func (s *site) PutDocuments(ctx context.Context, kind string, docs []json.RawMessage) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := config.CheckDocuments(kind, docs); err != nil {
+	playable := func(name string) error {
+		_, err := s.prompts.Load(ctx, name)
+		return err
+	}
+	if err := config.CheckDocuments(kind, docs, playable); err != nil {
 		return faultsOf(err)
 	}
 	if err := s.db.PutDocuments(ctx, kind, docs); err != nil {

@@ -1,7 +1,7 @@
 // Package control is the way into a running daemon for its own commands: HTTP
 // over the Unix socket data/control.sock, for the owner of the data alone.
 //
-// [Serve] runs until its context ends; the HTTP server owns the goroutines. It
+// [Serve] runs until its context ends; the HTTP server in it owns the goroutines. It
 // does not know what the orders do: an [Admin] does them, the daemon's or, when
 // no daemon runs, one over the opened database.
 package control
@@ -55,6 +55,9 @@ type Admin interface {
 	AddKey(ctx context.Context, k Key) (Key, error)
 }
 
+// grace is how long an order may take when the daemon stops.
+const grace = 3 * time.Second
+
 // Serve answers orders on dir's socket until ctx ends.
 func Serve(ctx context.Context, dir string, admin Admin, log *slog.Logger) error {
 	path := filepath.Join(dir, SocketName)
@@ -66,24 +69,7 @@ func Serve(ctx context.Context, dir string, admin Admin, log *slog.Logger) error
 		return fmt.Errorf("control socket: %w", err)
 	}
 	server := &http.Server{Handler: handler(admin), ReadTimeout: time.Minute, WriteTimeout: time.Minute}
-	var wg guard.Group
-	wg.Log = log
-	ended := make(chan struct{})
-	wg.Go("control socket closes", func() {
-		select {
-		case <-ctx.Done():
-		case <-ended:
-		}
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer cancel()
-		if err := server.Shutdown(end); err != nil {
-			log.Warn("control socket did not close in time", "err", err)
-		}
-	})
-	err = server.Serve(listener)
-	close(ended)
-	wg.Wait()
-	if !errors.Is(err, http.ErrServerClosed) {
+	if err := guard.Serve(ctx, server, listener, grace, log); err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil

@@ -100,7 +100,10 @@ func (d *demo) build(ctx context.Context, world *guard.Group) (*config.Box, erro
 		return nil, err
 	}
 	d.tickets = &tickets{log: d.Log, secret: hookSecret, page: "http://" + page.Addr().String(), people: people()}
-	world.Go("work-order program", func() { d.serve(ctx, page) })
+	world.Go("work-order program", func() {
+		server := &http.Server{Handler: d.tickets.handler(), ReadHeaderTimeout: 5 * time.Second}
+		d.report("work-order program", guard.Serve(ctx, server, page, time.Second, d.Log))
+	})
 	sms, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -171,14 +174,6 @@ func (d *demo) makeKey(ctx context.Context, box *config.Box) error {
 		d.key = key.Secret
 		return err
 	})
-}
-
-func (d *demo) serve(ctx context.Context, listener net.Listener) {
-	server := &http.Server{Handler: d.tickets.handler(), ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Close() }) // Serve tells
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		d.report("work-order program", err)
-	}
 }
 
 // live is what happens once the daemon is ready: callers come until ctx ends,
