@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"callbox/ivr/flow"
 	"callbox/sms"
@@ -13,24 +14,49 @@ import (
 )
 
 // CheckDocuments says what is wrong with objects of a kind as programs send
-// them, in JSON. The error is [Faults].
-func CheckDocuments(kind string, docs []json.RawMessage) error {
+// them, in JSON. playable says whether a flow's sound can be played; nil: all
+// can. The error is [Faults].
+func CheckDocuments(kind string, docs []json.RawMessage, playable func(name string) error) error {
 	d := &document{file: kind, places: map[string]*token.Position{}}
 	for i, doc := range docs {
 		path := ""
 		if len(docs) > 1 {
 			path = fmt.Sprintf("%s[%d]", kind, i)
 		}
+		if kind == "flows" {
+			d.checkFlow(path, doc, playable)
+			continue
+		}
 		d.checkDocument(kind, path, doc)
 	}
 	return d.faults.Err()
 }
 
+// checkFlow checks a flow with its sounds. Its queues are checked where it is
+// stored.
+func (d *document) checkFlow(path string, doc json.RawMessage, playable func(name string) error) {
+	graphs, faults := flow.Parse(doc, "flow")
+	if len(graphs) == 0 && len(faults) == 0 {
+		d.reject(path, "is empty")
+	}
+	root := "flow" // as flow names the place: by what it was given, or by the id
+	for _, graph := range graphs {
+		faults = append(faults, graph.Check("flow", flow.Site{Prompt: playable})...)
+		root = "flows." + graph.ID
+	}
+	for _, f := range faults {
+		for _, name := range []string{"flow", root} {
+			if rest, ok := strings.CutPrefix(f.Key+".", name+"."); ok {
+				f.Key = strings.TrimSuffix(rest, ".")
+			}
+		}
+		f.Key = strings.TrimSuffix(join(path, f.Key), ".")
+		d.faults = append(d.faults, Fault(f))
+	}
+}
+
 func (d *document) checkDocument(kind, path string, doc json.RawMessage) {
 	switch kind {
-	case "flows":
-		_, faults := flow.Parse(doc, "flow")
-		d.add(faults)
 	case "agents":
 		judge(d, path, doc, checkAgent)
 	case "queues":

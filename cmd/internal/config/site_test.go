@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -90,5 +91,29 @@ func TestExportLoadsAgain(t *testing.T) {
 	}
 	if diff := cmp.Diff(stored, second, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestFlowAsADocument(t *testing.T) {
+	playable := func(name string) error {
+		if name == "gone.wav" {
+			return errors.New(name + " is not there")
+		}
+		return nil
+	}
+	for doc, want := range map[string]string{
+		`{"id":"f","start":"a","nodes":{"a":{"play":"gone.wav","next":"b"},"b":{"hangup":{}}}}`: "gone.wav is not there",
+		`{"id":"f","nodes":{"b":{"hangup":{}}}}`:                                                "start: is missing",
+		`null`:                                                                                  "wants keys and values",
+		``:                                                                                      "is empty",
+		`{"id":"f","start":"a","nodes":{"a":{"play":"here.wav","next":"b"},"b":{"hangup":{}}}}`: "",
+	} {
+		err := CheckDocuments("flows", []json.RawMessage{[]byte(doc)}, playable)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", doc, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), ": flow") {
+			t.Errorf("%s: named by a key that is not in it: %v", doc, err)
+		}
 	}
 }
