@@ -203,7 +203,7 @@ func (a *API) mayMake(ctx context.Context, id string, doc document) error {
 		return nil
 	}
 	if role := text(doc["role"]); role != "" && Role(role) != Agent {
-		return forbidden("only an admin makes a " + role)
+		return forbidden("only an admin gives the role " + role)
 	}
 	return a.mayTouch(ctx, id)
 }
