@@ -180,13 +180,6 @@ func (s *sound) heardIn(hz float64, n int) float64 {
 	return Share(samples, hz)
 }
 
-// Latest is what was heard in the last second, at 8 kHz.
-func (s *sound) Latest() []int16 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ear.latest(media.SampleRate)
-}
-
 // WaitTone waits until most of what is heard in 200 ms is a tone of hz.
 func (s *sound) WaitTone(ctx context.Context, hz float64) error {
 	const n = media.SampleRate / 5

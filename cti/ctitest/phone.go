@@ -73,7 +73,6 @@ type Phone struct {
 	seq      int
 	nonce    string
 	uses     int
-	onAny    func(m *Message)
 }
 
 type reply struct {
@@ -130,10 +129,6 @@ func (p *Phone) Addr() netip.AddrPort { return p.addr }
 
 // Incoming gives calls that ring here.
 func (p *Phone) Incoming() <-chan *Talk { return p.in }
-
-// Watch lets f see every message that arrives, before it is served. Set it
-// before Run.
-func (p *Phone) Watch(f func(m *Message)) { p.onAny = f }
 
 // Run serves the phone until ctx ends. Then its calls are hung up, it
 // unregisters if Expires is set, and when Run returns all its goroutines have.
@@ -197,9 +192,6 @@ func (p *Phone) read(ctx context.Context) error {
 		if err != nil {
 			p.cfg.Log.Debug("phone: unreadable message", "err", err)
 			continue
-		}
-		if p.onAny != nil {
-			p.onAny(m)
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		if fell := guard.Call(func() { p.take(m, from) }); fell != nil {

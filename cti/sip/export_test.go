@@ -34,7 +34,20 @@ func (s *Server) BreakListeners() {
 func (s *Server) PoolSize() int { return s.ua.TransportLayer().Pool("udp").Size() }
 
 // Pending is how many INVITEs the gate remembers.
-func (s *Server) Pending() int { return s.invites.size() }
+func (s *Server) Pending() int {
+	s.invites.mu.Lock()
+	defer s.invites.mu.Unlock()
+	return len(s.invites.byKey)
+}
+
+// TrunkCalls is how many calls each trunk has now, by name.
+func (s *Server) TrunkCalls() map[string]int {
+	all := map[string]int{}
+	for _, t := range s.trunks {
+		all[t.Name] = int(t.active.Load())
+	}
+	return all
+}
 
 var _ net.PacketConn = (*udpSocket)(nil)
 

@@ -134,12 +134,6 @@ func (t *invites) sweep(now time.Time) {
 	}
 }
 
-func (t *invites) size() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.byKey)
-}
-
 func (in *incoming) isStale(now time.Time) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

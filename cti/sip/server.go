@@ -544,12 +544,3 @@ func (s *Server) Stats() Stats {
 		Legs:         s.legs.count(), Dialogs: s.dialogs.open(), Extensions: s.bindings.count(),
 	}
 }
-
-// TrunkCalls is how many calls each trunk has now, by name.
-func (s *Server) TrunkCalls() map[string]int {
-	all := map[string]int{}
-	for _, t := range s.trunks {
-		all[t.Name] = int(t.active.Load())
-	}
-	return all
-}

@@ -54,16 +54,6 @@ func Key(raw, area string) string {
 	return strings.TrimSpace(raw)
 }
 
-// Match says whether filter, in any writing, means the number that is known as
-// e164 ("" where there is none) and came as raw.
-func Match(filter, e164, raw, area string) bool {
-	want := Key(filter, area)
-	if e164 != "" {
-		return want == e164
-	}
-	return want == Key(raw, area)
-}
-
 // Clean leaves the digits of raw and a leading +, full-width ones folded to
 // ASCII. What is no number at all (a letter, nothing) gives "".
 func Clean(raw string) string {

@@ -40,36 +40,6 @@ func sine(hz, amplitude float64, n int) []int16 {
 	return s
 }
 
-func loop(p media.Prompt) media.Prompt {
-	p.Loop = true
-	return p
-}
-
-// Ringback is what a caller hears while the called party's phone rings: 450 Hz,
-// 1 s of 5 (GB/T 3380).
-var Ringback = sync.OnceValue(func() media.Prompt {
-	return loop(Tone("ringback", 450, -13, time.Second, 4*time.Second))
-})
-
-// Busy is the busy tone: 450 Hz, 0.35 s of 0.7 (GB/T 3380).
-var Busy = sync.OnceValue(func() media.Prompt {
-	return loop(Tone("busy", 450, -13, 350*time.Millisecond, 350*time.Millisecond))
-})
-
-// Beep asks to speak.
-var Beep = sync.OnceValue(func() media.Prompt {
-	return Tone("beep", 1000, -13, 400*time.Millisecond, 100*time.Millisecond)
-})
-
-// Chime draws attention: three soft notes up.
-var Chime = sync.OnceValue(func() media.Prompt {
-	b := newBand(1400 * time.Millisecond)
-	for i, note := range []int{72, 76, 79} {
-		b.pluck(note, 0.16*float64(i), 0.45)
-	}
-	return media.NewPrompt("chime", b.mix(-16))
-})
-
 // Music is for callers on hold and in the queue: soft broken chords, 12.8 s
 // round and round without a seam.
 var Music = sync.OnceValue(func() media.Prompt {
@@ -84,7 +54,9 @@ var Music = sync.OnceValue(func() media.Prompt {
 			b.pluck(chord[note], start+float64(i)*beat, 0.7)
 		}
 	}
-	return loop(media.NewPrompt("music", b.mix(-16)))
+	p := media.NewPrompt("music", b.mix(-16))
+	p.Loop = true
+	return p
 })
 
 // band mixes notes into a loop: what sounds on behind the end is heard at the
