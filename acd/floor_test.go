@@ -310,11 +310,14 @@ func (l lastWords) SaveDesk(row acd.DeskRow) {
 // TestHangUpAgainstAnswer: the record says answered where the desk does.
 func TestHangUpAgainstAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c *acdtest.Caller
-		floor := acdtest.Start(t, shop("1"), func(d *acd.Deps) { d.Desks = lastWords{d.Desks, func() { c.HangUp() }} })
+		callers := make(chan *acdtest.Caller, 1)
+		floor := acdtest.Start(t, shop("1"), func(d *acd.Deps) {
+			d.Desks = lastWords{d.Desks, func() { (<-callers).HangUp() }}
+		})
 		floor.Seat(t, "1")
 		floor.Phones.Plan("1", acdtest.Phone{After: time.Second, Talk: time.Minute})
-		c = floor.Call(repair)
+		c := floor.Call(repair)
+		callers <- c
 		_, cdr := c.Wait()
 		synctest.Wait()
 		if d := floor.Desk(t, "1"); d.State != acd.WorkingAfterCall || *cdr.Result != cti.ResultAnswered || offers(cdr) != "1 answered" {
