@@ -26,6 +26,7 @@ var (
 	_ recorder.Index = index{}
 	_ cti.Recorder   = shelf{}
 	_ sms.Events     = textEvents{}
+	_ api.Texter     = texter{}
 	_ acd.Announcer  = music{}
 	_ ivr.Prompts    = prompts{}
 )
@@ -156,6 +157,23 @@ func (s shelf) Record(ctx context.Context, call string, outside media.Port) (fun
 			Why: r.Why, Mixed: r.Mixed, SHA256: r.SHA256,
 		}
 	}, nil
+}
+
+// texter counts what it takes.
+type texter struct {
+	*sms.Gateway
+	metrics *api.Metrics
+}
+
+// Accept stores a job; created is false where its key gave an earlier one.
+func (t texter) Accept(ctx context.Context, r sms.Request) (job sms.Job, created bool, err error) {
+	job, created, err = t.Gateway.Accept(ctx, r)
+	if created {
+		for _, m := range job.Messages {
+			t.metrics.Message(m.Account, string(sms.Queued))
+		}
+	}
+	return job, created, err
 }
 
 // textEvents puts what happens to texts into the journal, so that screens see

@@ -108,6 +108,7 @@ func (a *app) build(ctx context.Context) error {
 			return err
 		}
 	}
+	a.readiness(ctx) // from here on it tells since when a part is as it is
 	return nil
 }
 
@@ -312,7 +313,7 @@ func (a *app) openFace(ctx context.Context) error {
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls,
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,
-		Texter: a.gateway, Texts: a.db.SMS(), Dead: a.db.Notices(), Site: a.db, Editor: a.site,
+		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
 	})
 	if err != nil {
