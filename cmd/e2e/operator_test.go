@@ -34,6 +34,9 @@ func TestReload(t *testing.T) {
 	b.hup()
 	b.line(`msg=reloaded`)
 	b.login("1003")
+	b.edit("callbox.yaml", `area_code: "0571"`, `area_code: "021"`)
+	b.hup()
+	b.line(`after a restart only.*area_code`)
 }
 
 func (b *box) hup() {

@@ -2,13 +2,15 @@ package app
 
 import (
 	"context"
+	"reflect"
+	"reflect"
 
 	"callbox/cmd/internal/config"
 )
 
 // reload reads both files again. With any fault everything stays as it is.
-// Site and webhooks follow at once; what is bound to sockets and carriers says
-// that it wants a restart.
+// Site, webhooks and drain follow at once; for what is bound to sockets, files
+// and carriers the log says that it wants a restart.
 func (a *app) reload(ctx context.Context) {
 	if a.File == "" {
 		return
@@ -27,6 +29,32 @@ func (a *app) reload(ctx context.Context) {
 		return
 	}
 	a.Log.Info("reloaded", "file", a.File)
+	if sections := restarts(a.Box, box); len(sections) > 0 {
+		a.Log.Warn("changed, and in force after a restart only", "sections", sections)
+	}
+}
+
+// restarts are the sections that differ and cannot be replaced under way.
+func restarts(old, now *config.Box) (sections []string) {
+	for _, s := range []struct {
+		name     string
+		old, now any
+	}{
+		{"data", old.Data, now.Data},
+		{"timezone", old.Timezone, now.Timezone},
+		{"area_code", old.AreaCode, now.AreaCode},
+		{"secret_key_file", old.SecretKeyFile, now.SecretKeyFile},
+		{"http", old.HTTP, now.HTTP},
+		{"sip", old.SIP, now.SIP},
+		{"sms", old.SMS, now.SMS},
+		{"lookup", old.Lookup, now.Lookup},
+		{"outbound", old.Outbound, now.Outbound},
+	} {
+		if !reflect.DeepEqual(s.old, s.now) {
+			sections = append(sections, s.name)
+		}
+	}
+	return sections
 }
 
 func (a *app) replace(ctx context.Context, box *config.Box) error {

@@ -201,7 +201,9 @@ func load(file string) (*Box, Faults) {
 		fillAccount(&box.SMS.Accounts[i])
 	}
 	box.check(d)
-	box.resolve(filepath.Dir(file))
+	if err := box.resolve(file); err != nil {
+		d.faults = append(d.faults, Fault{File: file, Text: err.Error()})
+	}
 	return &box, d.faults
 }
 
@@ -239,10 +241,15 @@ func fill[T comparable](v *T, def T) {
 }
 
 // resolve makes paths absolute, relative to the file's folder.
-func (b *Box) resolve(dir string) {
+func (b *Box) resolve(file string) error {
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return fmt.Errorf("folder of %s: %w", file, err)
+	}
 	for _, path := range []*string{&b.Data, &b.Site, &b.SecretKeyFile} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
 	}
+	return nil
 }

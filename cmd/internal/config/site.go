@@ -150,7 +150,7 @@ func (d *document) add(faults []flow.Fault) {
 }
 
 func (s *Site) check(d *document) {
-	if s.Calendars != nil {
+	if !empty(s.Calendars) {
 		d.reject("calendars", notYet)
 	}
 	s.checkAgents(d)
@@ -173,6 +173,17 @@ func (s *Site) check(d *document) {
 		}
 	}
 	s.checkCustomers(d)
+}
+
+// empty says whether a section that is not built yet holds nothing.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return v == nil
 }
 
 // names finds ids that are missing or taken.

@@ -117,3 +117,14 @@ func TestFlowAsADocument(t *testing.T) {
 		}
 	}
 }
+
+func TestEmptySectionsThatAreNotBuiltYet(t *testing.T) {
+	for _, text := range []string{"calendars: []\n", "calendars: {}\n", "calendars:\n"} {
+		if _, err := LoadSite("site.yaml", []byte(text), nil); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := LoadSite("site.yaml", []byte("calendars: [{id: x}]\n"), nil); err == nil {
+		t.Error("calendars were taken")
+	}
+}

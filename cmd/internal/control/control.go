@@ -60,7 +60,7 @@ const grace = 3 * time.Second
 
 // Serve answers orders on dir's socket until ctx ends.
 func Serve(ctx context.Context, dir string, admin Admin, log *slog.Logger) error {
-	path := filepath.Join(dir, SocketName)
+	path := socketPath(dir)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("old control socket: %w", err)
 	}
@@ -73,6 +73,26 @@ func Serve(ctx context.Context, dir string, admin Admin, log *slog.Logger) error
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
+}
+
+// longestPath is what a socket's address holds, less its ending (unix(7)).
+const longestPath = 100
+
+// socketPath is the socket in dir, from here when that is shorter than a
+// socket's address and the whole path is not.
+func socketPath(dir string) string {
+	path := filepath.Join(dir, SocketName)
+	if len(path) <= longestPath {
+		return path
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil && len(short) < len(path) {
+		return short
+	}
+	return path
 }
 
 // listen makes the socket for its owner only, from the first moment on.
@@ -133,7 +153,7 @@ type Client struct{ http *http.Client }
 
 // Dial makes a client; nothing is sent yet.
 func Dial(dir string) *Client {
-	path := filepath.Join(dir, SocketName)
+	path := socketPath(dir)
 	return &Client{http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer

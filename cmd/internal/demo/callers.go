@@ -32,7 +32,7 @@ func between(low, high time.Duration) time.Duration {
 func (d *demo) callers(ctx context.Context, sip string) {
 	crowd := guard.Group{Log: d.Log}
 	defer crowd.Wait()
-	for wait := 3 * time.Second; pause(ctx, wait); wait = between(7*time.Second, 13*time.Second) {
+	for wait := 3 * time.Second; pause(ctx, wait); wait = between(11*time.Second, 19*time.Second) {
 		who := d.tickets.people[rand.IntN(len(d.tickets.people))]
 		from := strings.TrimPrefix(who.Number, "+86")
 		if rand.IntN(8) == 0 {
@@ -67,7 +67,7 @@ func (d *demo) ring(ctx context.Context, sip, from string) {
 	}
 	talk.Press(key)
 	talk.Babble(float64(90 + rand.IntN(150)))
-	d.stay(ctx, talk, between(18*time.Second, 40*time.Second))
+	d.stay(ctx, talk, between(10*time.Second, 22*time.Second))
 }
 
 // stay keeps a call up for so long; false when it ended before.
