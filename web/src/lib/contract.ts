@@ -135,13 +135,6 @@ export interface BoxEvent {
   user_data?: Record<string, unknown> | null;
 }
 
-export type CommandError =
-  | 'bad_args'
-  | 'forbidden'
-  | 'not_found'
-  | 'wrong_state'
-  | 'no_phone'
-  | 'not_supported';
 
 export interface Reply {
   re: number;

@@ -195,7 +195,7 @@ const states: ReadonlyMap<string, AgentState> = new Map([
 
 const allStates: readonly string[] = ['ready', 'notReady', 'workingAfterCall', 'loggedOff'];
 
-export function isState(value: unknown): value is AgentState {
+function isState(value: unknown): value is AgentState {
   return typeof value === 'string' && allStates.includes(value);
 }
 
@@ -367,7 +367,7 @@ function onNote(feed: Feed, event: BoxEvent): Feed {
 }
 
 /** The feed after one event of the journal; one that was seen before changes nothing. */
-export function onEvent(feed: Feed, event: BoxEvent): Feed {
+function onEvent(feed: Feed, event: BoxEvent): Feed {
   if (event.seq <= feed.seq) return feed;
   const next = { ...feed, seq: event.seq };
   if (states.has(event.type) || event.type === 'agentBusy') return onAgent(next, event);

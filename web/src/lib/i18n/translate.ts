@@ -13,7 +13,7 @@ export const ownNames: Record<Lang, string> = { 'zh-CN': '简体中文', en: 'En
 
 export type Values = Record<string, string | number>;
 
-export function isLang(value: unknown): value is Lang {
+function isLang(value: unknown): value is Lang {
   return typeof value === 'string' && Object.hasOwn(languages, value);
 }
 
