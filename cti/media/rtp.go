@@ -21,7 +21,7 @@ const (
 // rtpPort is a port on a UDP socket.
 type rtpPort struct {
 	port
-	conn    *net.UDPConn
+	socket  *socket
 	control *net.UDPConn // takes RTCP, so that nobody is told it is not wanted
 	local   netip.AddrPort
 
@@ -33,10 +33,10 @@ type rtpPort struct {
 	outlet rtpOut
 }
 
-func newRTPPort(e *Plain, sound, control *net.UDPConn) *rtpPort {
-	p := &rtpPort{conn: sound, control: control, local: localOf(sound)}
+func newRTPPort(e *Plain, sound *socket, control *net.UDPConn) *rtpPort {
+	p := &rtpPort{socket: sound, control: control, local: localOf(sound.conn)}
 	p.prepare(e)
-	p.outlet = rtpOut{conn: sound, ssrc: rand.Uint32(), base: rand.Uint32()}
+	p.outlet = rtpOut{socket: sound, ssrc: rand.Uint32(), base: rand.Uint32(), buf: make([]byte, rtpHeader+FrameSamples)}
 	p.out.seq = int64(rand.Uint32N(1 << 15))
 	p.outlet.count = &p.out.sent
 	return p
@@ -80,9 +80,9 @@ func (p *rtpPort) agree(s Stream) {
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
 	p.outlet.law, p.outlet.dtmf = s.Law, s.DTMF
-	p.outlet.remote = s.Remote
+	p.outlet.aim(s.Remote)
 	if p.from.locked.IsValid() {
-		p.outlet.remote = p.from.locked
+		p.outlet.aim(p.from.locked)
 	}
 }
 
@@ -94,7 +94,7 @@ func (p *rtpPort) Close() error {
 
 func (p *rtpPort) shut() {
 	p.end(func() {
-		_ = p.conn.Close()
+		_ = p.socket.conn.Close()
 		_ = p.control.Close()
 		p.engine.sockets.give(p.local.Port())
 	})
@@ -104,10 +104,10 @@ const mostReadErrors = 100
 
 // read takes packets until the socket is closed.
 func (p *rtpPort) read() {
-	buf, oob := make([]byte, packetLimit), make([]byte, 128)
 	var packet rtp.Packet
+	take := func(datagram []byte, a arrival) { p.take(datagram, a, &packet) }
 	for failed := 0; failed < mostReadErrors; {
-		n, a, err := receive(p.conn, buf, oob)
+		err := p.socket.receive(take)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -116,7 +116,6 @@ func (p *rtpPort) read() {
 			continue
 		}
 		failed = 0
-		p.take(buf[:n], a, &packet)
 	}
 	p.engine.log.Error("an RTP socket failed; its port is closed", "port", p.local.Port())
 }
@@ -156,7 +155,7 @@ func (p *rtpPort) admits(packet *rtp.Packet, from netip.AddrPort) bool {
 	ok, moved := p.from.admits(from, packet.SSRC, packet.SequenceNumber, p.engine.clock.now())
 	if moved {
 		p.out.mu.Lock()
-		p.outlet.remote = from
+		p.outlet.aim(from)
 		p.out.mu.Unlock()
 	}
 	return ok
@@ -195,14 +194,14 @@ func (p *rtpPort) Stats() Stats {
 
 // rtpOut writes packets; its sender's lock guards it.
 type rtpOut struct {
-	conn   *net.UDPConn
-	remote netip.AddrPort
+	socket *socket
+	hold   bool
 	law    Law
 	dtmf   uint8
 	ssrc   uint32
 	base   uint32 // of the timestamps
 	count  *uint64
-	buf    [rtpHeader + maxPayload]byte
+	buf    []byte // header and payload
 }
 
 const (
@@ -211,21 +210,31 @@ const (
 	rtpMarker  = 0x80
 )
 
+// aim sets where the party listens; nowhere is on hold.
+func (o *rtpOut) aim(remote netip.AddrPort) {
+	o.hold = remote.Port() == 0 || !remote.IsValid() || remote.Addr().IsUnspecified()
+	o.socket.aim(remote)
+}
+
 func (o *rtpOut) sound(seq uint16, at int64, marker bool, law Law, payload []byte) {
-	n := Convert(law, o.law, o.buf[rtpHeader:], payload)
-	o.write(uint8(o.law), seq, at, marker, n)
+	o.buf = append(o.buf[:rtpHeader], payload...)
+	if law != o.law {
+		Convert(law, o.law, o.buf[rtpHeader:], payload)
+	}
+	o.write(uint8(o.law), seq, at, marker)
 }
 
 func (o *rtpOut) event(seq uint16, at int64, marker bool, payload []byte) {
-	o.write(o.dtmf, seq, at, marker, copy(o.buf[rtpHeader:], payload))
+	o.buf = append(o.buf[:rtpHeader], payload...)
+	o.write(o.dtmf, seq, at, marker)
 }
 
 func (o *rtpOut) events() bool { return o.dtmf != 0 }
 
-// write puts the header (RFC 3550 §5.1) before n bytes of payload and sends.
-func (o *rtpOut) write(kind uint8, seq uint16, at int64, marker bool, n int) {
-	if o.remote.Port() == 0 || !o.remote.IsValid() || o.remote.Addr().IsUnspecified() {
-		return // on hold
+// write puts the header (RFC 3550 §5.1) before the payload and sends.
+func (o *rtpOut) write(kind uint8, seq uint16, at int64, marker bool) {
+	if o.hold {
+		return
 	}
 	if marker {
 		kind |= rtpMarker
@@ -234,7 +243,7 @@ func (o *rtpOut) write(kind uint8, seq uint16, at int64, marker bool, n int) {
 	binary.BigEndian.PutUint16(o.buf[2:], seq)
 	binary.BigEndian.PutUint32(o.buf[4:], o.base+uint32(at))
 	binary.BigEndian.PutUint32(o.buf[8:], o.ssrc)
-	if _, err := o.conn.WriteToUDPAddrPort(o.buf[:rtpHeader+n], o.remote); err == nil {
+	if o.socket.send(o.buf) == nil {
 		*o.count++
 	}
 }

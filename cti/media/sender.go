@@ -52,7 +52,7 @@ type sender struct {
 	line    timeline // for the tap
 	tap     tap
 	frame   [FrameSamples]byte
-	scratch [maxPayload]byte
+	scratch []byte // of a payload in another law
 }
 
 // begun says whether a key's packet belongs to a key that began in this bridge.
@@ -141,7 +141,8 @@ func (s *sender) lull(source uint64) {
 // send lets payload out and the tap hear it. Callers hold mu.
 func (s *sender) send(seq, at, now int64, marker bool, law Law, payload []byte, audible bool) {
 	if law != s.law {
-		payload = s.scratch[:Convert(law, s.law, s.scratch[:], payload)]
+		s.scratch = append(s.scratch[:0], payload...)
+		payload = s.scratch[:Convert(law, s.law, s.scratch, payload)]
 	}
 	s.to.sound(uint16(seq), at, marker, s.law, payload)
 	s.next = max(s.next, at+int64(len(payload)))

@@ -66,7 +66,7 @@ func (s *sockets) give(port uint16) {
 
 // open binds a pair at local. A port that some other program holds is passed
 // over.
-func (s *sockets) open(local netip.Addr) (sound, control *net.UDPConn, err error) {
+func (s *sockets) open(local netip.Addr) (sound *socket, control *net.UDPConn, err error) {
 	for {
 		port, ok := s.take(time.Now())
 		if !ok {
@@ -83,17 +83,20 @@ func (s *sockets) open(local netip.Addr) (sound, control *net.UDPConn, err error
 	}
 }
 
-func listenPair(local netip.Addr, port uint16) (sound, control *net.UDPConn, err error) {
-	sound, err = listen(local, port, rtpBuffer)
+func listenPair(local netip.Addr, port uint16) (sound *socket, control *net.UDPConn, err error) {
+	conn, err := listen(local, port, rtpBuffer)
 	if err != nil {
 		return nil, nil, err
 	}
 	control, err = listen(local, port+1, rtcpBuffer)
 	if err != nil {
-		_ = sound.Close()
+		_ = conn.Close()
 		return nil, nil, err
 	}
-	announceArrival(sound)
+	announceArrival(conn)
+	if sound, err = newSocket(conn); err != nil {
+		return nil, nil, errors.Join(err, conn.Close(), control.Close())
+	}
 	return sound, control, nil
 }
 

@@ -2,12 +2,37 @@
 
 package media
 
-import "net"
+import (
+	"net"
+	"net/netip"
+)
 
 func announceArrival(*net.UDPConn) {}
 
-// receive reads one packet into buf.
-func receive(conn *net.UDPConn, buf, _ []byte) (int, arrival, error) {
-	n, from, err := conn.ReadFromUDPAddrPort(buf)
-	return n, arrival{from: from, whole: true}, err
+// socket is a UDP socket that sound comes and goes by.
+type socket struct {
+	conn *net.UDPConn
+	buf  [packetLimit]byte
+	to   netip.AddrPort
+}
+
+func newSocket(conn *net.UDPConn) (*socket, error) { return &socket{conn: conn}, nil }
+
+// receive waits for a packet and lets take have it, who does not keep it. The
+// error is net.ErrClosed when the socket is closed.
+func (s *socket) receive(take func(packet []byte, a arrival)) error {
+	n, from, err := s.conn.ReadFromUDPAddrPort(s.buf[:])
+	if err == nil {
+		take(s.buf[:n], arrival{from: from, whole: true})
+	}
+	return err
+}
+
+// aim sets where packets go.
+func (s *socket) aim(to netip.AddrPort) { s.to = to }
+
+// send lets one packet go.
+func (s *socket) send(packet []byte) error {
+	_, err := s.conn.WriteToUDPAddrPort(packet, s.to)
+	return err
 }
