@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"reflect"
-	"reflect"
-
 	"callbox/cmd/internal/config"
 )
 
