@@ -8,15 +8,15 @@ import (
 	"callbox/cmd/internal/config"
 )
 
-func TestWaitingForARestart(t *testing.T) {
+func TestRestarts(t *testing.T) {
 	runs, read := config.Default(), config.Default()
-	if w := waiting(&runs, &read); len(w) > 0 {
-		t.Errorf("nothing changed, and %v wait", w)
+	if w := restarts(&runs, &read); len(w) > 0 {
+		t.Errorf("nothing changed, and %v want a restart", w)
 	}
 	read.Drain = time.Minute
 	read.SIP.RTPPorts = "30000-30100"
 	read.SMS.Accounts = []config.Account{{Name: "cmcc"}}
-	if w := waiting(&runs, &read); !slices.Equal(w, []string{"sip", "sms"}) {
-		t.Errorf("%v wait, want sip and sms", w)
+	if w := restarts(&runs, &read); !slices.Equal(w, []string{"sip", "sms"}) {
+		t.Errorf("%v want a restart, not only sip and sms", w)
 	}
 }
