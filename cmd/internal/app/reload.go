@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"reflect"
+
 	"callbox/cmd/internal/config"
 )
 
