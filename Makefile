@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build web test tools unit lint web-test e2e bench fuzz soak
+.PHONY: help demo build web test tools unit lint web-test e2e bench fuzz tools-build
 
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.commit=$(COMMIT)
@@ -13,14 +13,14 @@ GO      ?= go
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: tools-build web build ## builds and runs everything on embedded defaults
+demo: web build ## builds callbox and runs it with simulated callers, agents and carriers
 	./bin/callbox demo
 
-build: ## bin/callbox (with the pages, where `make web` built them)
+build: tools-build ## bin/callbox, with the pages in it where `make web` built them
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/callbox ./cmd/callbox
 
-web: ## the pages in the browser (needs Node 20.19 or newer)
+web: ## the pages for the browser (needs Node 20.19 or newer)
 	@scripts/tools web && status=0 || status=$$?; \
 	if [ $$status = 3 ]; then echo "the page is left out"; exit 0; fi; \
 	[ $$status = 0 ] && $(MAKE) --no-print-directory web/node_modules/.package-lock.json && \
@@ -29,14 +29,13 @@ web: ## the pages in the browser (needs Node 20.19 or newer)
 web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund --silent
 
-test: tools web lint unit web-test e2e ## all tests, in this order
+test: tools web lint unit web-test e2e ## all tests: web, lint, unit, web-test, e2e
 
-tools: ## installs what the tests need, or says what is missing
+tools: ## installs what the tests need (as root on Debian), or names it
 	scripts/tools test
 
-.PHONY: tools-build
-tools-build:
-	scripts/tools build
+tools-build: # a build without gcc would go well and give a daemon without its database
+	@scripts/tools build
 
 lint: ## gofumpt, vet, staticcheck
 	@unformatted=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); \
@@ -47,7 +46,7 @@ lint: ## gofumpt, vet, staticcheck
 unit: ## Go tests with the race detector
 	$(GO) test -race -p 2 -timeout 10m ./...
 
-web-test: ## types, lint and unit tests of the pages
+web-test: ## types, lint and unit tests of the pages (after `make web`)
 	cd web && npm run --silent check && npm run --silent lint && npm run --silent test
 
 e2e: ## the built program, with the race detector, against SIPp, baresip and a browser
@@ -55,7 +54,7 @@ e2e: ## the built program, with the race detector, against SIPp, baresip and a b
 	$(GO) build -race -ldflags '$(LDFLAGS)' -o bin/callbox-race ./cmd/callbox
 	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 12m -tags e2e ./cmd/e2e/...
 
-bench: build ## figures as one table
+bench: build ## measures the built program, prints the figures as one table
 	$(GO) run ./cmd/bench
 
 fuzz: ## every fuzz target for a minute
