@@ -40,14 +40,13 @@ type Options struct {
 }
 
 const (
-	hotline     = "4001234567"
-	accessCode  = "10690000"
-	hookSecret  = "demo-hook"
-	smsSecret   = "demo-sms"
-	spID        = "901234"
-	password    = "demo"
-	supervisor  = "boss"
-	trunkNumber = "4001234567"
+	hotline    = "4001234567"
+	accessCode = "10690000"
+	hookSecret = "demo-hook"
+	smsSecret  = "demo-sms"
+	spID       = "901234"
+	password   = "demo"
+	supervisor = "boss"
 )
 
 // agents have simulated phones; the second one also a simulated person.
@@ -110,7 +109,7 @@ func (d *demo) build(ctx context.Context, world *guard.Group) (*config.Box, erro
 	}
 	d.centre = newCentre(d.Log)
 	world.Go("sms centre", func() { d.report("sms centre", d.centre.Serve(ctx, sms)) })
-	if d.carrier, err = ctitest.NewPhone(ctitest.PhoneConfig{User: trunkNumber, Log: d.Log}); err != nil {
+	if d.carrier, err = ctitest.NewPhone(ctitest.PhoneConfig{User: hotline, Log: d.Log}); err != nil {
 		return nil, err
 	}
 	world.Go("carrier", func() { d.report("carrier", d.carrier.Run(ctx)) })

@@ -15,10 +15,10 @@ import (
 
 // spoken are the flow's prompts by their files.
 var spoken = map[string]string{
-	"welcome.wav": "您好,欢迎致电安顺维保服务热线。",
-	"menu.wav":    "报修请按一,查询工单请按二。",
-	"status.wav":  "您的工单正在处理中,请留意短信。再见。",
-	"closed.wav":  "现在没有座席在线,请稍后再拨。",
+	"welcome.wav": "您好，欢迎致电安顺维保服务热线。",
+	"menu.wav":    "报修请按一，查询工单请按二。",
+	"status.wav":  "您的工单正在处理中，请留意短信。再见。",
+	"closed.wav":  "现在没有坐席在线，请稍后再拨。",
 }
 
 // record makes the prompts: spoken where there is an engine, else chimes that
