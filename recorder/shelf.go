@@ -157,7 +157,7 @@ func (s *Shelf) Record(ctx context.Context, call string, outside media.Port) (st
 	}
 	outside.Tap(t)
 	return func(ctx context.Context) Result {
-		if t.end() {
+		if s.end(t) {
 			outside.Tap(nil)
 		}
 		return t.wait(ctx)
@@ -174,7 +174,7 @@ func (s *Shelf) rowOf(call string, outside media.Port) Row {
 	return row
 }
 
-// admit takes a recording in and starts what opens and closes its file.
+// admit takes a recording in and starts what opens its file.
 func (s *Shelf) admit(ctx context.Context, t *take) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,29 +186,36 @@ func (s *Shelf) admit(ctx context.Context, t *take) error {
 	}
 	s.takes[t.row.ID] = t
 	ctx = context.WithoutCancel(ctx)
-	s.jobs.Go("recording", func() {
+	t.shut = func() {
 		defer close(t.done)
 		defer s.forget(t)
-		defer t.end() // only after a panic
-		s.attend(ctx, t)
+		<-t.opened
+		s.close(t)
+		s.tell(ctx, t)
+	}
+	s.jobs.Go("recording opens", func() {
+		defer close(t.opened)
+		s.open(ctx, t)
 	})
 	return nil
+}
+
+// end says that a recording's call is over and starts what closes its file; it
+// is true the first time. The lock is for Run, which waits for all files.
+func (s *Shelf) end(t *take) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !t.end() {
+		return false
+	}
+	s.jobs.Go("recording closes", t.shut)
+	return true
 }
 
 func (s *Shelf) forget(t *take) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.takes, t.row.ID)
-}
-
-// attend opens a recording's file, leaves it to the writer until the call is
-// over, and closes it.
-func (s *Shelf) attend(ctx context.Context, t *take) {
-	s.open(ctx, t)
-	close(t.opened)
-	<-t.ended
-	s.close(t)
-	s.tell(ctx, t)
 }
 
 // open tries until there is a file, or the call is over.
@@ -313,7 +320,9 @@ func (t *take) settle() Row {
 // hashOf is the SHA-256 of a file, in hexadecimal.
 func hashOf(f io.ReaderAt) (string, error) {
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+	room := rooms.Get().(*[32 << 10]byte)
+	defer rooms.Put(room)
+	if _, err := io.CopyBuffer(h, io.NewSectionReader(f, 0, 1<<62), room[:]); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
@@ -393,7 +402,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 func (s *Shelf) interrupt(t *take) {
 	t.io.Lock()
 	defer t.io.Unlock()
-	if t.end() {
+	if s.end(t) {
 		s.failedLocked(t, "recording", errStopped, true)
 	}
 }

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -15,7 +16,11 @@ const (
 	bufferLimit = 30 * media.SampleRate // frames kept while the disk does not take them
 	lateLimit   = 30 * media.SampleRate // bytes of late sound kept
 	roomKept    = 64 << 10              // bytes of buffer kept after a stall
+	roomUsual   = int((writeEvery+writeBehind+2*media.Frame)/(time.Second/media.SampleRate)) * wav.Channels
 )
+
+// rooms are for what goes to a file or comes from one at this moment.
+var rooms = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // take is one recording in progress. It is the tap's sink: sound is put into
 // memory by its place, two bytes a frame, left what was received. The shelf's
@@ -29,6 +34,7 @@ type take struct {
 	opened chan struct{} // closed when out is set, or never will be
 	ended  chan struct{} // closed when no more sound comes
 	done   chan struct{} // closed when result is set
+	shut   func()        // closes the file
 
 	mu      sync.Mutex
 	over    bool
@@ -42,7 +48,7 @@ type take struct {
 	io      sync.Mutex // before mu
 	file    File
 	out     *wav.Writer
-	pending []byte // cut and not written yet
+	pending []byte // cut and could not be written
 	known   bool   // the index has the row
 	why     string // the first thing that went wrong
 	lasting bool   // something did that cannot be made good
@@ -146,7 +152,7 @@ func (t *take) reach(end int64) {
 		return
 	}
 	if need > cap(t.buf) {
-		t.buf = append(make([]byte, 0, max(need, 2*cap(t.buf))), t.buf...)
+		t.buf = append(make([]byte, 0, max(need, 2*cap(t.buf), roomUsual)), t.buf...)
 	}
 	t.buf = t.buf[:need]
 	quiet := t.row.Law.Silence()
@@ -189,16 +195,18 @@ func (t *take) takeLate() []piece {
 // flush writes what lies before frame upto. What could not be written is kept
 // and comes first the next time. Callers hold io.
 func (t *take) flush(upto int64) error {
-	if len(t.pending) == 0 {
-		t.pending = t.cut(t.pending, upto)
+	sound := t.pending
+	if len(sound) == 0 {
+		room := rooms.Get().(*[32 << 10]byte)
+		defer rooms.Put(room)
+		sound = t.cut(room[:0], upto)
 	}
-	if err := t.out.Append(t.pending); err != nil {
+	if err := t.out.Append(sound); err != nil {
+		t.pending = bytes.Clone(sound)
 		return err
 	}
+	t.pending = nil
 	t.written.Store(t.out.Frames())
-	if t.pending = t.pending[:0]; cap(t.pending) > roomKept {
-		t.pending = nil
-	}
 	for _, p := range t.takeLate() {
 		if err := t.patch(p); err != nil {
 			return err

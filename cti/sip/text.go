@@ -37,10 +37,9 @@ func shown(s string) string {
 }
 
 // quotable is text for a quoted display name (RFC 3261 §25.1), escaped.
-func quotable(s string) string {
-	s = shown(s)
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
-}
+func quotable(s string) string { return escapes.Replace(shown(s)) }
+
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // unquote takes the quoted pairs out of a display name as received.
 func unquote(s string) string {
