@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -27,29 +25,6 @@ func TestTable(t *testing.T) {
 	want := "| what | measured | to reach |\n| ---- | -------- | -------- |\n| CPU  | 4.0 µs   | <= 5 µs  |\n"
 	if out.String() != want {
 		t.Errorf("%s", out.String())
-	}
-}
-
-func TestReadFrame(t *testing.T) {
-	long := bytes.Repeat([]byte("x"), 300)
-	for name, tt := range map[string]struct {
-		in   []byte
-		want string
-		fail bool
-	}{
-		"short":     {append([]byte{0x81, 2}, "hi"...), "hi", false},
-		"long":      {append([]byte{0x81, 126, 1, 44}, long...), string(long), false},
-		"masked":    {[]byte{0x81, 0x80, 0, 0, 0, 0}, "", true},
-		"split":     {[]byte{0x01, 0}, "", true},
-		"huge":      {[]byte{0x81, 127, 0xff, 0, 0, 0, 0, 0, 0, 0}, "", true},
-		"truncated": {[]byte{0x81, 5, 'h'}, "", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			op, data, err := readFrame(bufio.NewReader(bytes.NewReader(tt.in)))
-			if (err != nil) != tt.fail || err == nil && (op != opText || string(data) != tt.want) {
-				t.Errorf("op %d, %q, %v", op, data, err)
-			}
-		})
 	}
 }
 
