@@ -27,9 +27,9 @@ const (
 	carrier
 )
 
-// whoCalls decides by the source alone, before anything is made: a live
-// binding's address or an Authorization header is a phone, then the trunks'
-// from decides, everybody else is a stranger.
+// whoCalls decides before anything is made: a live binding's address or an
+// Authorization header is a phone, then the trunks' from decides, everybody
+// else is a stranger.
 func (s *Server) whoCalls(from netip.AddrPort, req *wire.Request) caller {
 	if s.bindings.at(from) != "" || req.GetHeader("authorization") != nil {
 		return caller{kind: phone}
