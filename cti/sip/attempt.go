@@ -268,7 +268,7 @@ func (a *attempt) success(res *wire.Response) error {
 	if err == nil && a.leg.won(a, d, sound) {
 		return nil
 	}
-	d.finish(a.leg.s.now())
+	d.finish(time.Now())
 	a.leg.s.bye(d, a.leg.trunk)
 	if err != nil {
 		return fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
@@ -323,7 +323,7 @@ func (a *attempt) again(res *wire.Response) {
 	}
 	if d := a.acknowledge(res); d != nil {
 		s := a.leg.s
-		d.finish(s.now())
+		d.finish(time.Now())
 		s.work.Go("BYE to a fork", func() { s.bye(d, a.leg.trunk) })
 	}
 }

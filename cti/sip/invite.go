@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"callbox/cti"
 	"callbox/cti/media"
@@ -47,7 +48,7 @@ func (s *Server) onInvite(req *wire.Request, tx *wire.ServerTx) {
 		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", s.stableTag(req)))
 		return
 	}
-	defer func() { in.release(s.now()) }()
+	defer func() { in.release(time.Now()) }()
 	leg, fault := s.seize(req, tx, in)
 	if fault != nil {
 		s.respond(tx, response(req, fault.code, fault.reason, in.tag, fault.headers...))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"callbox/cti"
 	"callbox/cti/media"
@@ -164,7 +165,7 @@ func (l *leg) current() *dialog {
 // allows it: not before the ACK (RFC 3261 §15).
 func (l *leg) farewell() {
 	d := l.current()
-	if d == nil || !d.finish(l.s.now()) {
+	if d == nil || !d.finish(time.Now()) {
 		return
 	}
 	l.s.work.Go("BYE", func() {
@@ -177,7 +178,7 @@ func (l *leg) farewell() {
 
 // remoteBye ends the leg because the peer said so.
 func (l *leg) remoteBye(d *dialog) {
-	if d.finish(l.s.now()) {
+	if d.finish(time.Now()) {
 		l.s.deps.Dialogs.Closed(d.id)
 	}
 	d.giveUpAck()

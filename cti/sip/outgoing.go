@@ -6,97 +6,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
 )
 
-// endpoint is one of our listening addresses.
-type endpoint struct {
-	transport string // UDP or TCP
-	addr      netip.AddrPort
-	tcp       *tcpListener
-}
-
 var (
 	errUnsafe   = errors.New("a header would hold a line break")
 	errNoAnswer = errors.New("no answer from the network")
 )
-
-// advertised is the address we name to peer: the external one to peers with
-// public addresses.
-func (s *Server) advertised(ep *endpoint, peer netip.Addr) netip.Addr {
-	public := !peer.IsPrivate() && !peer.IsLoopback() && !peer.IsLinkLocalUnicast()
-	if s.external.IsValid() && public {
-		return s.external
-	}
-	return ep.addr.Addr()
-}
-
-// contact is our Contact towards peer.
-func (s *Server) contact(ep *endpoint, peer netip.Addr) *wire.ContactHeader {
-	uri := wire.Uri{Scheme: "sip", User: "callbox", Host: hostText(s.advertised(ep, peer)), Port: int(ep.addr.Port())}
-	if ep.transport == "TCP" {
-		uri.UriParams = wire.HeaderParams{{K: "transport", V: "tcp"}}
-	}
-	return &wire.ContactHeader{Address: uri}
-}
-
-func hostText(a netip.Addr) string {
-	if a.Is6() {
-		return "[" + a.String() + "]"
-	}
-	return a.String()
-}
-
-// endpointFor is the listener that requests to peer leave from: the one the
-// kernel would route them from, else any of that transport.
-func (s *Server) endpointFor(transport string, peer netip.AddrPort) (*endpoint, error) {
-	source := routeSource(peer)
-	var found *endpoint
-	for _, ep := range s.endpoints {
-		if ep.transport != transport || ep.addr.Addr().Is4() != peer.Addr().Is4() {
-			continue
-		}
-		if ep.addr.Addr() == source {
-			return ep, nil
-		}
-		if found == nil || ep.addr.Addr().IsLoopback() == peer.Addr().IsLoopback() {
-			found = ep
-		}
-	}
-	if found == nil {
-		return nil, fmt.Errorf("no %s listener reaches %s", strings.ToLower(transport), peer)
-	}
-	return found, nil
-}
-
-// routeSource asks the kernel for the local address towards peer; no packet is
-// sent.
-func routeSource(peer netip.AddrPort) netip.Addr {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer func() { _ = conn.Close() }()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
-}
-
-func (s *Server) endpointAt(transport string, local net.Addr) *endpoint {
-	for _, ep := range s.endpoints {
-		if ep.transport == transport && ep.addr.String() == local.String() {
-			return ep
-		}
-	}
-	for _, ep := range s.endpoints {
-		if ep.transport == transport {
-			return ep
-		}
-	}
-	return nil
-}
 
 // address puts on a request what sends it: Via, Max-Forwards and the way out.
 // It must leave by the listener's own socket, else the peer would see another

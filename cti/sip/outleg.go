@@ -72,7 +72,7 @@ func (s *Server) targets(ctx context.Context, d cti.Device) ([]target, *trunk, e
 // phones are the live bindings of an extension.
 func (s *Server) phones(extension string) ([]target, error) {
 	var all []target
-	for _, b := range s.bindings.of(extension, s.now()) {
+	for _, b := range s.bindings.of(extension, time.Now()) {
 		var uri wire.Uri
 		to, err := netip.ParseAddrPort(b.Source)
 		if err != nil || wire.ParseUri(b.Contact, &uri) != nil {

@@ -69,7 +69,7 @@ func (s *Server) onRegister(req *wire.Request, tx *wire.ServerTx) {
 		return
 	}
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	code, reason, headers := s.registrar.serve(req, from, s.now())
+	code, reason, headers := s.registrar.serve(req, from, time.Now())
 	s.respond(tx, response(req, code, reason, s.stableTag(req), headers...))
 }
 
@@ -211,7 +211,7 @@ func (r *registrar) listed(user string, now time.Time) []wire.Header {
 
 // Reachable says whether extension has a phone that can be rung.
 func (s *Server) Reachable(extension string) bool {
-	return len(s.bindings.of(extension, s.now())) > 0
+	return len(s.bindings.of(extension, time.Now())) > 0
 }
 
 // Changes names the extensions that got or lost their phones, for one reader;

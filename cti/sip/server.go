@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -115,14 +114,19 @@ func (d Deps) orNothing() Deps {
 type nothing struct{}
 
 func (nothing) HA1(context.Context, string) (md5, sha256 string, ok bool) { return "", "", false }
-func (nothing) Load(context.Context) ([]Binding, error)                   { return nil, nil }
-func (nothing) Save(Binding)                                              {}
-func (nothing) Remove(string, string)                                     {}
+
+func (nothing) Load(context.Context) ([]Binding, error) { return nil, nil }
+
+func (nothing) Save(Binding) {}
+
+func (nothing) Remove(string, string) {}
 
 type noDialogs struct{}
 
-func (noDialogs) Open(DialogRow)                            {}
-func (noDialogs) Closed(string)                             {}
+func (noDialogs) Open(DialogRow) {}
+
+func (noDialogs) Closed(string) {}
+
 func (noDialogs) Left(context.Context) ([]DialogRow, error) { return nil, nil }
 
 func (s *Server) configure(cfg Config) error {
@@ -152,127 +156,6 @@ func (s *Server) configure(cfg Config) error {
 	return nil
 }
 
-// once sets what the library keeps for the whole process. Its size limit of UDP
-// messages would drop an INVITE with many headers without a word.
-var once sync.Once
-
-func (s *Server) build() error {
-	once.Do(func() {
-		wire.UDPMTUSize = messageLimit
-		wire.SetDefaultLogger(slog.New(slog.DiscardHandler))
-	})
-	quiet := slog.New(demoted{s.log.Handler()})
-	ua, err := sipgo.NewUA(
-		sipgo.WithUserAgent("callbox"),
-		sipgo.WithUserAgentTransportLayerOptions(wire.WithTransportLayerLogger(quiet)),
-		sipgo.WithUserAgentTransactionLayerOptions(
-			wire.WithTransactionLayerLogger(quiet),
-			wire.WithTransactionLayerUnhandledResponseHandler(func(*wire.Response) {}),
-		),
-	)
-	if err != nil {
-		return fmt.Errorf("sip: %w", err)
-	}
-	srv, err := sipgo.NewServer(ua, sipgo.WithServerLogger(quiet))
-	if err != nil {
-		return fmt.Errorf("sip: %w", err)
-	}
-	srv.OnNoRoute(s.dispatch)
-	s.ua, s.sipgo, s.txl, s.parser = ua, srv, ua.TransactionLayer(), wire.NewParser()
-	return nil
-}
-
-// demoted turns what the library reports into debug lines: most of it is
-// strangers' garbage.
-type demoted struct{ slog.Handler }
-
-func (d demoted) Enabled(ctx context.Context, _ slog.Level) bool {
-	return d.Handler.Enabled(ctx, slog.LevelDebug)
-}
-
-func (d demoted) Handle(ctx context.Context, r slog.Record) error {
-	r.Level = slog.LevelDebug
-	return d.Handler.Handle(ctx, r)
-}
-
-func (d demoted) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return demoted{d.Handler.WithAttrs(attrs)}
-}
-
-func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.WithGroup(name)} }
-
-// Listen binds the sockets; nothing is read before Run. An unspecified address
-// becomes one listener for each address of this machine, since what is sent
-// must leave by a socket with a name.
-func (s *Server) Listen() error {
-	for _, l := range s.listens {
-		addrs, err := concrete(l.addr)
-		if err != nil {
-			return err
-		}
-		for _, a := range addrs {
-			if err := s.listen(l.transport, a); err != nil {
-				s.closeSockets()
-				return fmt.Errorf("sip: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Server) listen(transport string, a netip.AddrPort) error {
-	if transport == "udp" {
-		u, err := listenUDP(a, s.log, &s.count.revived)
-		if err != nil {
-			return err
-		}
-		u.gate = s.admit
-		s.udp = append(s.udp, u)
-		s.endpoints = append(s.endpoints, &endpoint{transport: "UDP", addr: u.addr})
-		return nil
-	}
-	t, err := listenTCP(a, s.log, &s.count.revived, &s.count.connsRefused)
-	if err != nil {
-		return err
-	}
-	t.gate, t.known, t.gone = s.admit, s.known, s.bindings.hungUp
-	s.tcp = append(s.tcp, t)
-	s.endpoints = append(s.endpoints, &endpoint{transport: "TCP", addr: t.addr, tcp: t})
-	return nil
-}
-
-func concrete(a netip.AddrPort) ([]netip.AddrPort, error) {
-	if !a.Addr().IsUnspecified() {
-		return []netip.AddrPort{a}, nil
-	}
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("sip: addresses of this machine: %w", err)
-	}
-	var found []netip.AddrPort
-	for _, n := range all {
-		p, err := netip.ParsePrefix(n.String())
-		if err != nil || p.Addr().Is4() != a.Addr().Is4() || p.Addr().IsLinkLocalUnicast() {
-			continue
-		}
-		found = append(found, netip.AddrPortFrom(p.Addr(), a.Port()))
-	}
-	return found, nil
-}
-
-// Addrs are the real addresses after Listen, as udp://127.0.0.1:5060.
-func (s *Server) Addrs() []string {
-	var all []string
-	for _, ep := range s.endpoints {
-		scheme := "udp://"
-		if ep.transport == "TCP" {
-			scheme = "tcp://"
-		}
-		all = append(all, scheme+ep.addr.String())
-	}
-	return all
-}
-
 // Run serves until ctx ends. It first says BYE to what a crash left open. When
 // it returns, every leg is over and its goroutines have returned.
 func (s *Server) Run(ctx context.Context) error {
@@ -281,7 +164,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.bindings.load(ctx, s.now()); err != nil {
+	if err := s.bindings.load(ctx, time.Now()); err != nil {
 		s.log.Error("phones must register again", "err", err)
 	}
 	s.running = ctx
@@ -352,18 +235,6 @@ func (s *Server) stop(sockets *guard.Group) {
 	s.closeLibrary()
 }
 
-// closeLibrary closes what the library still has. A message read just before
-// the end may still be in one of its goroutines, which finds the listener gone
-// and opens a socket for the answer; so it is closed once more a moment later.
-func (s *Server) closeLibrary() {
-	for range 2 {
-		if err := s.ua.Close(); err != nil {
-			s.log.Debug("library closed", "err", err)
-		}
-		time.Sleep(stragglers)
-	}
-}
-
 func (s *Server) closeSockets() {
 	for _, u := range s.udp {
 		if err := u.Close(); err != nil {
@@ -425,8 +296,6 @@ func (s *Server) respond(tx *wire.ServerTx, res *wire.Response) {
 	}
 }
 
-func (s *Server) now() time.Time { return time.Now() }
-
 // sweep forgets what is over and ends what has expired.
 func (s *Server) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepEach)
@@ -442,105 +311,5 @@ func (s *Server) sweep(ctx context.Context) {
 			s.peers.sweep(now)
 			s.registrar.nonces.sweep(now)
 		}
-	}
-}
-
-// byeRow ends a dialog of a run that did not end by itself.
-func (s *Server) byeRow(row DialogRow) {
-	d, err := s.revive(row)
-	if err != nil {
-		s.log.Error("no BYE to a kept dialog", "dialog", row.ID, "err", err)
-		s.deps.Dialogs.Closed(row.ID)
-		return
-	}
-	s.bye(d, nil)
-}
-
-func (s *Server) revive(row DialogRow) (*dialog, error) {
-	to, err := netip.ParseAddrPort(row.To)
-	if err != nil {
-		return nil, fmt.Errorf("kept address: %w", err)
-	}
-	for _, ep := range s.endpoints {
-		if ep.transport == row.Transport && ep.addr.String() == row.From {
-			return revived(row, ep)
-		}
-	}
-	ep, err := s.endpointFor(row.Transport, to)
-	if err != nil {
-		return nil, err
-	}
-	return revived(row, ep)
-}
-
-// legs are all legs that are not over.
-type legs struct {
-	mu  sync.Mutex
-	all map[*leg]func(cause string)
-}
-
-func newLegs() *legs { return &legs{all: map[*leg]func(string){}} }
-
-func (ls *legs) add(l *leg, hangup func(string)) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	ls.all[l] = hangup
-}
-
-func (ls *legs) remove(l *leg) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	delete(ls.all, l)
-}
-
-func (ls *legs) count() int {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	return len(ls.all)
-}
-
-// hangUp ends them all.
-func (ls *legs) hangUp() {
-	ls.mu.Lock()
-	var all []func(string)
-	for _, h := range ls.all {
-		all = append(all, h)
-	}
-	ls.mu.Unlock()
-	for _, h := range all {
-		h("congestion")
-	}
-}
-
-type counters struct {
-	calls, refused, dropped, malformed, authFailed atomic.Uint64
-	unacked, panics, revived, connsRefused         atomic.Uint64
-}
-
-// Stats is what was counted since the start, and what there is now.
-type Stats struct {
-	Calls        uint64 // legs begun, both directions
-	Refused      uint64 // requests of strangers
-	Dropped      uint64 // datagrams of strangers over the limits or banned, unread
-	Malformed    uint64 // messages that could not be read or broke RFC 3261
-	AuthFailed   uint64 // wrong credentials
-	Bans         uint64
-	Unacked      uint64 // answers whose ACK never came
-	Panics       uint64 // requests ended by a panic
-	Relistened   uint64 // listeners that were lost and came back
-	ConnsRefused uint64 // TCP connections over the limits or without framing
-
-	Legs, Dialogs, Extensions int // now
-}
-
-// Stats gives the counters.
-func (s *Server) Stats() Stats {
-	c := &s.count
-	return Stats{
-		Calls: c.calls.Load(), Refused: c.refused.Load(), Dropped: c.dropped.Load(),
-		Malformed: c.malformed.Load(), AuthFailed: c.authFailed.Load(), Bans: s.shield.banCount(),
-		Unacked: c.unacked.Load(), Panics: c.panics.Load(), Relistened: c.revived.Load(),
-		ConnsRefused: c.connsRefused.Load(),
-		Legs:         s.legs.count(), Dialogs: s.dialogs.open(), Extensions: s.bindings.count(),
 	}
 }

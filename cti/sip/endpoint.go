@@ -1,0 +1,162 @@
+package sip
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	wire "github.com/emiago/sipgo/sip"
+)
+
+// endpoint is one of our listening addresses.
+type endpoint struct {
+	transport string // UDP or TCP
+	addr      netip.AddrPort
+	tcp       *tcpListener
+}
+
+// Listen binds the sockets; nothing is read before Run. An unspecified address
+// becomes one listener for each address of this machine, since what is sent
+// must leave by a socket with a name.
+func (s *Server) Listen() error {
+	for _, l := range s.listens {
+		addrs, err := concrete(l.addr)
+		if err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			if err := s.listen(l.transport, a); err != nil {
+				s.closeSockets()
+				return fmt.Errorf("sip: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Server) listen(transport string, a netip.AddrPort) error {
+	if transport == "udp" {
+		u, err := listenUDP(a, s.log, &s.count.revived)
+		if err != nil {
+			return err
+		}
+		u.gate = s.admit
+		s.udp = append(s.udp, u)
+		s.endpoints = append(s.endpoints, &endpoint{transport: "UDP", addr: u.addr})
+		return nil
+	}
+	t, err := listenTCP(a, s.log, &s.count.revived, &s.count.connsRefused)
+	if err != nil {
+		return err
+	}
+	t.gate, t.known, t.gone = s.admit, s.known, s.bindings.hungUp
+	s.tcp = append(s.tcp, t)
+	s.endpoints = append(s.endpoints, &endpoint{transport: "TCP", addr: t.addr, tcp: t})
+	return nil
+}
+
+func concrete(a netip.AddrPort) ([]netip.AddrPort, error) {
+	if !a.Addr().IsUnspecified() {
+		return []netip.AddrPort{a}, nil
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("sip: addresses of this machine: %w", err)
+	}
+	var found []netip.AddrPort
+	for _, n := range all {
+		p, err := netip.ParsePrefix(n.String())
+		if err != nil || p.Addr().Is4() != a.Addr().Is4() || p.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		found = append(found, netip.AddrPortFrom(p.Addr(), a.Port()))
+	}
+	return found, nil
+}
+
+// Addrs are the real addresses after Listen, as udp://127.0.0.1:5060.
+func (s *Server) Addrs() []string {
+	var all []string
+	for _, ep := range s.endpoints {
+		scheme := "udp://"
+		if ep.transport == "TCP" {
+			scheme = "tcp://"
+		}
+		all = append(all, scheme+ep.addr.String())
+	}
+	return all
+}
+
+// advertised is the address we name to peer: the external one to peers with
+// public addresses.
+func (s *Server) advertised(ep *endpoint, peer netip.Addr) netip.Addr {
+	public := !peer.IsPrivate() && !peer.IsLoopback() && !peer.IsLinkLocalUnicast()
+	if s.external.IsValid() && public {
+		return s.external
+	}
+	return ep.addr.Addr()
+}
+
+// contact is our Contact towards peer.
+func (s *Server) contact(ep *endpoint, peer netip.Addr) *wire.ContactHeader {
+	uri := wire.Uri{Scheme: "sip", User: "callbox", Host: hostText(s.advertised(ep, peer)), Port: int(ep.addr.Port())}
+	if ep.transport == "TCP" {
+		uri.UriParams = wire.HeaderParams{{K: "transport", V: "tcp"}}
+	}
+	return &wire.ContactHeader{Address: uri}
+}
+
+func hostText(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}
+
+// endpointFor is the listener that requests to peer leave from: the one the
+// kernel would route them from, else any of that transport.
+func (s *Server) endpointFor(transport string, peer netip.AddrPort) (*endpoint, error) {
+	source := routeSource(peer)
+	var found *endpoint
+	for _, ep := range s.endpoints {
+		if ep.transport != transport || ep.addr.Addr().Is4() != peer.Addr().Is4() {
+			continue
+		}
+		if ep.addr.Addr() == source {
+			return ep, nil
+		}
+		if found == nil || ep.addr.Addr().IsLoopback() == peer.Addr().IsLoopback() {
+			found = ep
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("no %s listener reaches %s", strings.ToLower(transport), peer)
+	}
+	return found, nil
+}
+
+// routeSource asks the kernel for the local address towards peer; no packet is
+// sent.
+func routeSource(peer netip.AddrPort) netip.Addr {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
+}
+
+func (s *Server) endpointAt(transport string, local net.Addr) *endpoint {
+	for _, ep := range s.endpoints {
+		if ep.transport == transport && ep.addr.String() == local.String() {
+			return ep
+		}
+	}
+	for _, ep := range s.endpoints {
+		if ep.transport == transport {
+			return ep
+		}
+	}
+	return nil
+}
