@@ -46,7 +46,8 @@ type Plain struct {
 	mu      sync.Mutex // behind all other locks
 	stopped bool
 	ports   map[*port]member
-	gone    Stats // of closed ports
+	gone    Stats         // of closed ports
+	opened  chan struct{} // holds one when a port was added
 }
 
 // New makes an engine; sound flows while [Plain.Run] runs.
@@ -62,6 +63,7 @@ func New(cfg Config) (*Plain, error) {
 		ids:     identities{},
 		readers: guard.Group{Log: log},
 		ports:   map[*port]member{},
+		opened:  make(chan struct{}, 1),
 	}, nil
 }
 
@@ -87,9 +89,21 @@ func (e *Plain) Run(ctx context.Context) error {
 
 const mostBehind = 25 // frames made good after the box had no time; more are left out
 
-// keepBeat passes over all ports every 20 ms, and as often at once as it was
-// held up.
+// keepBeat beats while there are ports: a box without calls sleeps.
 func (e *Plain) keepBeat(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.opened:
+			e.beat(ctx)
+		}
+	}
+}
+
+// beat passes over all ports every 20 ms, and as often at once as it was held
+// up, until there is none.
+func (e *Plain) beat(ctx context.Context) {
 	ticks := time.NewTicker(Frame)
 	defer ticks.Stop()
 	begin := e.clock.now()
@@ -103,7 +117,9 @@ func (e *Plain) keepBeat(ctx context.Context) {
 		due := (e.clock.now() - begin + FrameSamples/2) / FrameSamples
 		beat = max(beat, due-mostBehind)
 		for ; beat <= due; beat++ {
-			ports = e.members(ports[:0])
+			if ports = e.members(ports[:0]); len(ports) == 0 {
+				return
+			}
 			e.pass(ports, begin+beat*FrameSamples)
 		}
 	}
@@ -141,6 +157,10 @@ func (e *Plain) add(name string, m member) bool {
 	running := !e.stopped
 	if running {
 		e.ports[m.base()] = m
+		select {
+		case e.opened <- struct{}{}:
+		default:
+		}
 		e.readers.Go(name, func() {
 			defer m.shut()
 			m.read()
