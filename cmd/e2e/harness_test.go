@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -462,12 +463,20 @@ func (a *agent) ready() {
 	}
 }
 
+// ports are given out one after the other, from somewhere: no two the same, and
+// four apart, since SIPp takes those behind its port for sound too.
+var ports atomic.Int64
+
+func init() { ports.Store(rand.Int64N(portsInAll)) }
+
+const portsInAll = 2500
+
 // freePort is a port that nobody uses now, neither by UDP nor by TCP, below
 // those that systems give out by themselves.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
-		port := 10000 + 2*rand.IntN(2500)
+		port := int(10000 + 4*(ports.Add(1)%portsInAll))
 		address := "127.0.0.1:" + strconv.Itoa(port)
 		udp, err := net.ListenPacket("udp", address)
 		if err != nil {
