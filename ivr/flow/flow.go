@@ -30,6 +30,7 @@ type Flow struct {
 	Name  string
 	Start string
 	Nodes map[string]Node
+	Key   string // path of the flow in its file, as faults name it; not stored
 }
 
 // Kinds of a [Node].
@@ -111,7 +112,7 @@ type Site struct {
 
 // Check names what a flow asks of a site that does not have it.
 func (f Flow) Check(file string, site Site) []Fault {
-	c := checker{file: file, site: site, path: "flows." + f.ID + ".nodes."}
+	c := checker{file: file, site: site, path: f.Key + ".nodes."}
 	for _, name := range slices.Sorted(maps.Keys(f.Nodes)) {
 		c.node(name, f.Nodes[name])
 	}

@@ -152,7 +152,7 @@ func (r *reader) flow(path string, n ast.Node) Flow {
 	if !ok {
 		return Flow{}
 	}
-	g := &graph{reader: r, flow: Flow{Nodes: map[string]Node{}}}
+	g := &graph{reader: r, flow: Flow{Nodes: map[string]Node{}, Key: path}}
 	g.flow.ID, g.flow.Name = o.needed("id"), o.text("name")
 	g.flow.Start = g.target(o, "start")
 	if g.flow.Start == "" {
