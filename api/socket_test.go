@@ -312,8 +312,9 @@ func TestSlowReaderIsClosed(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		if !websocket.IsCloseError(err, websocket.ClosePolicyViolation) {
-			t.Errorf("ended with %v, want 1008", err)
+		// Where a message got stuck half-way there is no room for a close frame.
+		if !websocket.IsCloseError(err, websocket.ClosePolicyViolation, websocket.CloseAbnormalClosure) {
+			t.Errorf("ended with %v, want 1008, or no word at all", err)
 		}
 		return
 	}

@@ -370,7 +370,7 @@ func TestEngine(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- engine.Run(ctx) }()
-	in := make(chan []byte)
+	in := make(chan []byte, 15) // room for all that is said, should the engine end first
 	p := engine.Pipe(media.PCMA, in, nil)
 	stop := b.record(t, "x", p)
 	go func() {
