@@ -29,6 +29,8 @@ type Gauges struct {
 	LineState        map[string]float64 // by line: 1 is up
 	WebhookPending   int
 	JournalSeq       int64
+	SIP              map[string]uint64 // what went wrong on the SIP side, by kind
+	Panics           uint64            // recovered since the start
 }
 
 // Metrics is what is counted and timed, under the names that others graph. Its
@@ -165,13 +167,15 @@ func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	count("callbox_rtp_packets_total", g.RTPOut, "dir", "out")
 	count("callbox_rtp_lost_total", g.RTPLost)
 	count("callbox_recording_errors_total", g.RecordingErrors)
+	count("callbox_panics_total", g.Panics)
+	eachOf(g.SIP, func(k string, v float64) { count("callbox_sip_faults_total", uint64(v), "kind", k) })
 	eachOf(g.QueueWaiting, func(k string, v float64) { gauge("callbox_queue_waiting", v, "queue", k) })
 	eachOf(g.Agents, func(k string, v float64) { gauge("callbox_agents", v, "state", k) })
 	eachOf(g.CMPPWindowUsed, func(k string, v float64) { gauge("callbox_cmpp_window_used", v, "account", k) })
 	eachOf(g.LineState, func(k string, v float64) { gauge("callbox_line_state", v, "line", k) })
 }
 
-func eachOf[V int | float64](m map[string]V, f func(string, float64)) {
+func eachOf[V int | uint64 | float64](m map[string]V, f func(string, float64)) {
 	for k, v := range m {
 		f(k, float64(v))
 	}
@@ -188,6 +192,8 @@ var helpOf = map[string]string{
 	"callbox_rtp_packets_total":          "RTP packets.",
 	"callbox_rtp_lost_total":             "RTP packets that did not arrive.",
 	"callbox_recording_errors_total":     "Errors of the recorder.",
+	"callbox_panics_total":               "Panics that ended one call or request and nothing else.",
+	"callbox_sip_faults_total":           "SIP messages refused, dropped or malformed, and what else went wrong.",
 	"callbox_queue_waiting":              "Callers waiting.",
 	"callbox_agents":                     "Agents, by state.",
 	"callbox_cmpp_window_used":           "Submits without an answer yet.",

@@ -38,6 +38,10 @@ func TestHostileBytes(t *testing.T) {
 		t.Errorf("healthz = %v, %v", resp, err)
 	}
 	sipp(t, b, "talk.xml", "-d", "500").succeed(20 * time.Second)
+	metrics := b.get("/metrics")
+	if !strings.Contains(metrics, "callbox_panics_total 0") || strings.Contains(metrics, `callbox_sip_faults_total{kind="malformed"} 0`) {
+		t.Error("a panic, or malformed messages that were not counted")
+	}
 	if n := strings.Count(b.output(), "panic"); n > 0 {
 		t.Errorf("%d panics in the log:\n%s", n, tail(b.output()))
 	}

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"callbox/api"
+	"callbox/cti/sip"
+	"callbox/internal/guard"
 	"callbox/internal/stamp"
 )
 
@@ -107,8 +109,16 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 	}
 	packets := a.engine.Totals()
 	g.RTPIn, g.RTPOut, g.RTPLost = packets.Received, packets.Sent, packets.Lost
+	g.SIP, g.Panics = faults(a.phones.Stats()), uint64(guard.Panics())
 	a.countWaiting(ctx, &g)
 	return g
+}
+
+func faults(s sip.Stats) map[string]uint64 {
+	return map[string]uint64{
+		"refused": s.Refused, "dropped": s.Dropped, "malformed": s.Malformed, "auth_failed": s.AuthFailed,
+		"banned": s.Bans, "unacknowledged": s.Unacked, "relistened": s.Relistened, "connection_refused": s.ConnsRefused,
+	}
 }
 
 func (a *app) countWaiting(ctx context.Context, g *api.Gauges) {
