@@ -48,11 +48,6 @@ func (d *DB) putCustomer(tx *sql.Tx, c cti.Customer) error {
 	return nil
 }
 
-// PutCustomers writes customers, new or changed, all or none.
-func (d *DB) PutCustomers(ctx context.Context, customers []cti.Customer) error {
-	return d.Write(ctx, "put customers", func(tx *sql.Tx) error { return d.putCustomers(tx, customers) })
-}
-
 // Find gives the customer with this number, in any form; of several the one
 // with the lowest id. Withheld numbers find nobody.
 func (d *DB) Find(ctx context.Context, n cti.Number) (cti.Customer, bool, error) {

@@ -75,11 +75,6 @@ func (d *DB) KeyOf(ctx context.Context, text string) (Key, error) {
 	return scanKey(d.reader.QueryRowContext(ctx, selectKey+" WHERE hash = ?", keyHash(text)))
 }
 
-// KeyNamed gives the key with this name. Error: [ErrNotFound].
-func (d *DB) KeyNamed(ctx context.Context, name string) (Key, error) {
-	return scanKey(d.reader.QueryRowContext(ctx, selectKey+" WHERE name = ?", name))
-}
-
 // Keys gives all keys by name.
 func (d *DB) Keys(ctx context.Context) ([]Key, error) {
 	rows, err := d.reader.QueryContext(ctx, selectKey+" ORDER BY name")

@@ -224,16 +224,6 @@ func (d *DB) AddUser(ctx context.Context, a Agent) error {
 	})
 }
 
-// RemoveUser takes a user away. Error: [ErrNotFound].
-func (d *DB) RemoveUser(ctx context.Context, id string) error {
-	return d.Write(ctx, "remove user", func(tx *sql.Tx) error {
-		if err := mustHit(tx.Exec("DELETE FROM users WHERE id = ?", id)); err != nil {
-			return err
-		}
-		return dropOrphans(tx)
-	})
-}
-
 const selectAgents = `SELECT id, name, role, password_hash, coalesce(extension, ''), ha1_md5, ha1_sha256, skills, queues
 	FROM users`
 
