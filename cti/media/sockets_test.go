@@ -12,8 +12,11 @@ import (
 func openSocket(t *testing.T, local string) *socket {
 	t.Helper()
 	conn, err := listen(netip.MustParseAddr(local), 0, rtpBuffer)
+	if err != nil && netip.MustParseAddr(local).Is6() {
+		t.Skipf("no IPv6 here: %v", err)
+	}
 	if err != nil {
-		t.Skipf("no socket at %s: %v", local, err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	announceArrival(conn)

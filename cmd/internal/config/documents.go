@@ -39,17 +39,11 @@ func (d *document) checkFlow(path string, doc json.RawMessage, playable func(nam
 	if len(graphs) == 0 && len(faults) == 0 {
 		d.reject(path, "is empty")
 	}
-	root := "flow" // as flow names the place: by what it was given, or by the id
 	for _, graph := range graphs {
 		faults = append(faults, graph.Check("flow", flow.Site{Prompt: playable})...)
-		root = "flows." + graph.ID
 	}
 	for _, f := range faults {
-		for _, name := range []string{"flow", root} {
-			if rest, ok := strings.CutPrefix(f.Key+".", name+"."); ok {
-				f.Key = strings.TrimSuffix(rest, ".")
-			}
-		}
+		f.Key = strings.TrimPrefix(strings.TrimPrefix(f.Key, "flow"), ".") // the document has no name
 		f.Key = strings.TrimSuffix(join(path, f.Key), ".")
 		d.faults = append(d.faults, Fault(f))
 	}
