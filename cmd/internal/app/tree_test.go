@@ -44,6 +44,14 @@ var mayImport = map[string]struct {
 	"storage":             {[]string{"cti", "acd", "sms", "storage/migrations"}, "it keeps their types"},
 	"storage/migrations":  {nil, "SQL files"},
 	"storage/storagetest": {[]string{"storage"}, "a fresh database"},
+	"voicebox":            {[]string{"cti", "cti/media", "cti/media/dsp", "voicebox/v253"}, "a way to reach an analogue line"},
+	"voicebox/v253":       {[]string{"cti/media/dsp"}, "a serial protocol knows no calls"},
+	"voicebox/boxtest":    {[]string{"firmware/analog", "firmware/board", "firmware/box", "firmware/exchange", "voicebox/v253", "cti/media/dsp"}, "a box and a telephone network for tests"},
+	"firmware":            {[]string{"firmware/board", "firmware/box"}, "the box's own program"},
+	"firmware/analog":     {nil, "a wire format"},
+	"firmware/board":      {[]string{"firmware/analog", "firmware/box"}, "hardware"},
+	"firmware/box":        {[]string{"cti/media/dsp", "firmware/analog"}, "the modem, without hardware"},
+	"firmware/exchange":   {[]string{"cti/media/dsp", "firmware/analog"}, "the other end of the line"},
 	"internal":            {nil, "leaves"},
 }
 
@@ -54,6 +62,7 @@ var onlyHere = map[string][]string{
 	"github.com/mattn/go-sqlite3":   {"storage"},
 	"github.com/gorilla/websocket":  {"api", "cmd/internal/demo", "cmd/bench", "cmd/e2e"},
 	"github.com/hajimehoshi/go-mp3": {"ivr/speech"},
+	"github.com/tarm/serial":        {"voicebox"},
 }
 
 type listed struct {
