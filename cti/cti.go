@@ -81,6 +81,8 @@ type Origin struct {
 	To        Number
 	DID       string // the number that was dialled: the Request-URI's user
 	Line      string // trunk name or line label
+	Attend    string // agent whose own telephone hangs on the line: the box only listens
+	Agent     string // agent who asked for this outgoing call
 }
 
 // Target is where a call goes next. The zero target ends it.
