@@ -1,0 +1,213 @@
+package dsp
+
+import "time"
+
+// Cadence is a call-progress tone: on, off, on, off … of Hz together; no
+// Pattern: continuous.
+type Cadence struct {
+	Name    string // dial ringback busy congestion vacant …
+	Hz      []float64
+	Pattern []time.Duration
+}
+
+// Plan is the tones of a country.
+type Plan []Cadence
+
+// China is the plan of Chinese exchanges: 450 Hz.
+func China() Plan {
+	tone, howl, third := []float64{450}, []float64{950}, []float64{1400}
+	return Plan{
+		{Name: "dial", Hz: tone},
+		{Name: "ringback", Hz: tone, Pattern: every(1000, 4000)},
+		{Name: "busy", Hz: tone, Pattern: every(350, 350)},
+		{Name: "congestion", Hz: tone, Pattern: every(700, 700)},
+		{Name: "vacant", Hz: tone, Pattern: every(100, 100, 100, 100, 100, 100, 400, 400)},
+		{Name: "toll", Hz: tone, Pattern: every(200, 200, 200, 600)},
+		{Name: "callwaiting", Hz: tone, Pattern: every(400, 4000)},
+		{Name: "howler", Hz: howl},
+		{Name: "reminder", Hz: third, Pattern: every(400, 10000)},
+	}
+}
+
+// every is a pattern in milliseconds.
+func every(ms ...int) []time.Duration {
+	var p []time.Duration
+	for _, v := range ms {
+		p = append(p, time.Duration(v)*time.Millisecond)
+	}
+	return p
+}
+
+// Find gives a tone by its name.
+func (p Plan) Find(name string) (Cadence, bool) {
+	for _, c := range p {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Cadence{}, false
+}
+
+// The time is counted in hops of 10 ms.
+const (
+	toneHop    = 80
+	hopsASec   = Rate / toneHop
+	settled    = hopsASec // an off that lasted so long need not be waited for
+	looseHops  = 2        // what two edges may be off by
+	tolerance  = 0.2
+	longOn     = 80 // an on from here is sure the first time
+	leastOn    = 50 // a continuous tone is sure not before
+	goneHops   = 10 // a continuous tone is gone after
+	unlikeness = 4  // power of ons to each other, and of the quiet between to them
+)
+
+// segment is a stretch with the tone, or without.
+type segment struct {
+	on       bool
+	n        int
+	power    float64 // mean
+	least    float64
+	most     float64
+	lag      [2]float64
+	counted  int
+	startsAt int64
+}
+
+// add takes a hop's power; the first two and the last two of a segment are
+// its edges and are left out.
+func (s *segment) add(power float64) {
+	if s.n >= 4 {
+		s.take(s.lag[0])
+	}
+	s.lag[0], s.lag[1] = s.lag[1], power
+	s.n++
+}
+
+func (s *segment) take(power float64) {
+	if s.counted == 0 {
+		s.least, s.most = power, power
+	}
+	s.counted++
+	s.power += (power - s.power) / float64(s.counted)
+	s.least, s.most = min(s.least, power), max(s.most, power)
+}
+
+// level is the mean power, also of a segment too short to have a middle.
+func (s *segment) level() float64 {
+	if s.counted == 0 {
+		return s.lag[0]
+	}
+	return s.power
+}
+
+// beat is a cadence in hops.
+type beat struct {
+	name    string
+	pattern []int
+	need    int // cadences until it is sure
+	check   int // of the last off
+	sure    int // of a continuous tone
+}
+
+func newBeat(c Cadence, plan Plan) beat {
+	b := beat{name: c.Name, need: 2}
+	for _, d := range c.Pattern {
+		b.pattern = append(b.pattern, samples(d)/toneHop)
+	}
+	if len(b.pattern)%2 == 1 {
+		b.pattern = append(b.pattern, b.pattern[len(b.pattern)-1])
+	}
+	if len(b.pattern) == 0 {
+		b.sure = surelyContinuous(c, plan)
+		return b
+	}
+	if b.pattern[0] >= longOn {
+		b.need = 1
+	}
+	least, _ := around(b.pattern[len(b.pattern)-1])
+	b.check = min(least, settled)
+	return b
+}
+
+// surelyContinuous is how long a tone must last to be none of the plan's that
+// pause.
+func surelyContinuous(c Cadence, plan Plan) int {
+	sure := leastOn
+	for _, other := range plan {
+		if !alike(other.Hz, c.Hz) {
+			continue
+		}
+		for i := 0; i < len(other.Pattern); i += 2 {
+			_, most := around(samples(other.Pattern[i]) / toneHop)
+			sure = max(sure, most+looseHops)
+		}
+	}
+	return sure
+}
+
+// around is the least and the most that n hops may be.
+func around(n int) (least, most int) {
+	return int(float64(n)*(1-tolerance)) - looseHops, int(float64(n)*(1+tolerance)) + looseHops + 1
+}
+
+func within(n, want int) bool {
+	least, most := around(want)
+	return n >= least && n <= most
+}
+
+// matches says whether the last segments, the newest of which is the off going
+// on, are so many whole cadences.
+func (b *beat) matches(past *rhythm, cycles int) bool {
+	n := cycles * len(b.pattern)
+	if past.n < n {
+		return false
+	}
+	on := past.back(1)
+	for i := range n {
+		s := past.back(i)
+		want := b.pattern[(len(b.pattern)-1-i%len(b.pattern))%len(b.pattern)]
+		if i > 0 && !within(s.n, want) {
+			return false
+		}
+		if !s.fits(on, want > settled && b.need > 1) {
+			return false
+		}
+	}
+	return b.need > 1 || b.alone(past)
+}
+
+// fits says whether s is as loud as a tone's on is, or as quiet as its off;
+// nobody keeps quiet in long pauses of a tone that comes into talk.
+func (s *segment) fits(on *segment, talk bool) bool {
+	if !s.on {
+		return talk || s.level() < on.level()/unlikeness
+	}
+	if s.counted > 0 && s.most > s.least*unlikeness {
+		return false
+	}
+	return s.level() < on.level()*unlikeness && on.level() < s.level()*unlikeness
+}
+
+// alone says that a tone known by its first on is not the last of some other:
+// what was before it is long gone, or was continuous.
+func (b *beat) alone(past *rhythm) bool {
+	if past.n < 4 || past.back(2).n >= settled {
+		return true
+	}
+	_, most := around(past.back(1).n)
+	return past.back(3).n > most
+}
+
+// rhythm is the last segments of one set of frequencies.
+type rhythm struct {
+	ring [32]segment
+	n    int
+}
+
+// back gives the segment i before the newest.
+func (h *rhythm) back(i int) *segment { return &h.ring[(h.n-1-i)%len(h.ring)] }
+
+func (h *rhythm) push(s segment) {
+	h.ring[h.n%len(h.ring)] = s
+	h.n++
+}
