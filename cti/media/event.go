@@ -2,9 +2,10 @@ package media
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 	"strings"
+
+	"callbox/cti/media/dsp"
 )
 
 // keys are the telephone events 0 to 15 by their code (RFC 4733 §3.2).
@@ -97,32 +98,14 @@ func (k *keying) next(now int64, to *[eventSize]byte) (at int64, first, ok bool)
 	return k.start, k.frame == 1, true
 }
 
-// tones empties the queue into sound: for parties that know no events.
+// tones empties the queue into sound: for parties that know no events. Each
+// tone has 10 dBm0 below zero, as [keyVolume] says of an event.
 func (k *keying) tones() Prompt {
-	var sound []int16
-	for _, code := range k.queue {
-		sound = append(sound, keyTone(int(code), toneFrames*FrameSamples)...)
-		sound = append(sound, make([]int16, toneFrames*FrameSamples)...)
+	as := dsp.Keying{Level: -keyVolume, On: toneFrames * Frame, Off: toneFrames * Frame}
+	digits := make([]byte, len(k.queue))
+	for i, code := range k.queue {
+		digits[i] = keys[code]
 	}
 	k.queue, k.frame = nil, 0
-	return NewPrompt("digits", sound)
-}
-
-// The two tones of a key (ITU-T Q.23), by its place on a 4×4 pad.
-var (
-	rows    = [4]float64{697, 770, 852, 941}
-	columns = [4]float64{1209, 1336, 1477, 1633}
-	pad     = "123A456B789C*0#D"
-)
-
-// keyTone is n samples of a key's tone pair, each tone at about -10 dBm0.
-func keyTone(code, n int) []int16 {
-	const level = 32767 * 0.22
-	place := strings.IndexByte(pad, keys[code])
-	sound := make([]int16, n)
-	for i := range sound {
-		t := 2 * math.Pi * float64(i) / SampleRate
-		sound[i] = int16(level * (math.Sin(t*rows[place/4]) + math.Sin(t*columns[place%4])))
-	}
-	return sound
+	return NewPrompt("digits", dsp.AppendDTMF(nil, string(digits), as))
 }

@@ -1,6 +1,6 @@
 package media
 
-import "math/bits"
+import "callbox/cti/media/dsp"
 
 // Silence is the byte of this law that sounds of nothing: A-law 0xD5, µ-law
 // 0xFF (ITU-T G.711, the smallest positive value).
@@ -22,99 +22,39 @@ func (l Law) String() string {
 // Valid says whether l is one of the two laws.
 func (l Law) Valid() bool { return l == PCMU || l == PCMA }
 
+// One law's bytes in the other: the nearest value (ITU-T G.711 §3.3).
 var (
-	linearA = table(linearOfA)
-	linearU = table(linearOfU)
-	// One law's bytes in the other: the nearest value (ITU-T G.711 §3.3).
-	aToU = table(func(b byte) byte { return muLaw(linearOfA(b)) })
-	uToA = table(func(b byte) byte { return aLaw(linearOfU(b)) })
+	aToU = convert(PCMA, PCMU)
+	uToA = convert(PCMU, PCMA)
 )
 
-func table[T any](of func(byte) T) *[256]T {
-	var t [256]T
-	for i := range t {
-		t[i] = of(byte(i))
+func convert(a, b Law) *[256]byte {
+	var every, in [256]byte
+	var linear [256]int16
+	for i := range every {
+		every[i] = byte(i)
 	}
-	return &t
-}
-
-// linearOfA decodes A-law (ITU-T G.711 table 1): after the even bits are
-// inverted back, a sign, three bits of segment, four of step; 13 bits scaled
-// to 16.
-func linearOfA(b byte) int16 {
-	b ^= 0x55
-	segment, step := b>>4&7, int16(b&15)
-	v := step<<4 + 8
-	if segment > 0 {
-		v = (v + 0x100) << (segment - 1)
-	}
-	if b&0x80 == 0 {
-		return -v
-	}
-	return v
-}
-
-// linearOfU decodes µ-law (ITU-T G.711 table 2): all bits inverted, 14 bits
-// scaled to 16, 33 (here ×4) added before companding.
-func linearOfU(b byte) int16 {
-	b = ^b
-	v := (int(b&15)<<3+biasU)<<(b>>4&7) - biasU
-	if b&0x80 != 0 {
-		return int16(-v)
-	}
-	return int16(v)
-}
-
-const biasU = 33 << 2
-
-// aLaw encodes a sample to the nearest A-law value.
-func aLaw(sample int16) byte {
-	v, sign := int(sample), byte(0x80)
-	if v < 0 {
-		v, sign = -v-1, 0
-	}
-	segment := max(bits.Len(uint(v))-8, 0)
-	step := v >> max(segment+3, 4)
-	return (sign | byte(segment)<<4 | byte(step&15)) ^ 0x55
-}
-
-// muLaw encodes a sample to the nearest µ-law value.
-func muLaw(sample int16) byte {
-	v, sign := int(sample), byte(0)
-	if v < 0 {
-		v, sign = -v, 0x80
-	}
-	v = min(v, 32635) + biasU
-	segment := bits.Len(uint(v)) - 8
-	return ^(sign | byte(segment)<<4 | byte(v>>(segment+3)&15))
+	Decode(a, linear[:], every[:])
+	Encode(b, in[:], linear[:])
+	return &in
 }
 
 // Decode expands G.711 to linear samples and returns how many: the shorter of
 // the two lengths.
 func Decode(law Law, to []int16, from []byte) int {
-	t := linearA
 	if law == PCMU {
-		t = linearU
+		return dsp.DecodeMuLaw(to, from)
 	}
-	n := min(len(to), len(from))
-	for i, b := range from[:n] {
-		to[i] = t[b]
-	}
-	return n
+	return dsp.DecodeALaw(to, from)
 }
 
 // Encode compands linear samples to G.711 and returns how many: the shorter of
 // the two lengths.
 func Encode(law Law, to []byte, from []int16) int {
-	f := aLaw
 	if law == PCMU {
-		f = muLaw
+		return dsp.EncodeMuLaw(to, from)
 	}
-	n := min(len(to), len(from))
-	for i, v := range from[:n] {
-		to[i] = f(v)
-	}
-	return n
+	return dsp.EncodeALaw(to, from)
 }
 
 // Convert writes from, which is in law a, into to in law b by table and returns
