@@ -1,0 +1,63 @@
+package voicebox
+
+import (
+	"fmt"
+	"time"
+
+	"callbox/cti"
+	"callbox/cti/media"
+)
+
+// frame serves a frame of the line's sound.
+func (s *session) frame(in []int16, ok bool) {
+	if !ok {
+		s.sound = nil
+		s.clock.stop(starved)
+		s.fail(fmt.Errorf("%w: it ended the sound by itself", errSilent))
+		return
+	}
+	s.misses = 0
+	s.clock.set(starved, starvedAfter)
+	h := s.sound.frame(in, s.leg, s.state == talking)
+	switch s.state {
+	case dialling:
+		s.supervise(h)
+	case talking:
+		s.judge(h)
+	case attended:
+		s.follow(h)
+	}
+}
+
+// judge serves what is heard in a talk.
+func (s *session) judge(h *heard) {
+	if port, ok := s.leg.port.(media.Presser); ok {
+		for _, key := range h.keys {
+			port.Press(string(rune(key.Key)))
+		}
+	}
+	if by := s.far.hear(h); by != "" {
+		s.finish(partyGone, cti.ErrRemoteHangup, by)
+	}
+}
+
+// reversed serves a change of polarity.
+func (s *session) reversed() {
+	switch {
+	case !s.cfg.Polarity:
+	case s.state == dialling && s.out.dialled, s.calling():
+		s.far.reversed = true
+		s.pickedUp(Sure)
+	case s.state == talking, s.state == attended:
+		if s.far.turned(time.Now()) {
+			s.finish(partyGone, cti.ErrRemoteHangup, ByPolarity)
+		}
+	}
+}
+
+// busy serves a report of busy tone by the box.
+func (s *session) busy() {
+	if s.state == talking && s.far.busy(time.Now()) {
+		s.finish(partyGone, cti.ErrRemoteHangup, ByBusyTone)
+	}
+}
