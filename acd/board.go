@@ -216,6 +216,9 @@ func (b *board) picked(t *ticket, now time.Time) bool {
 		return false
 	}
 	b.unwait(t)
+	if d.state != Ready {
+		b.interrupt(d, now)
+	}
 	d.talking, d.answered, d.misses = true, now, 0
 	d.lease++
 	b.tell(d, "")
@@ -245,20 +248,25 @@ func (b *board) leave(t *ticket, must bool, now time.Time) bool {
 func (b *board) ended(d *desk, t *ticket, now time.Time) {
 	d.calls++
 	d.talk += now.Sub(d.answered)
-	d.ticket, d.talking, d.wrapFor = nil, false, t.id
-	if t.line.WrapUp <= 0 {
+	d.ticket, d.talking, d.wrapFor, d.overdue = nil, false, t.id, false
+	wrapUp := t.wrapUp(d)
+	if wrapUp <= 0 {
 		b.wrapped(d, now)
 		return
 	}
 	b.move(d, TalkEnded, "", now)
-	b.wrapUntil(d, now.Add(t.line.WrapUp))
+	b.wrapUntil(d, now.Add(wrapUp))
 }
 
 func (b *board) wrapUntil(d *desk, at time.Time) {
 	d.wrap++
 	wrap := d.wrap
 	b.alarms.set(at, func(now time.Time) {
-		if d.wrap == wrap && d.state == WorkingAfterCall && !d.talking {
+		switch {
+		case d.wrap != wrap || d.state != WorkingAfterCall:
+		case d.talking:
+			d.overdue = true
+		default:
 			b.wrapped(d, now)
 		}
 	})
@@ -274,6 +282,8 @@ func (b *board) wrapped(d *desk, now time.Time) {
 	}
 	b.amend(d, now)
 	switch {
+	case wish == NotReady && wish == d.state && reason == d.reason: // as before the talk
+		b.tell(d, "")
 	case wish != "" && wish != Ready:
 		b.move(d, wishes[wish], reason, now)
 	case d.state == Ready: // a talk without wrap-up
@@ -401,11 +411,14 @@ func (d *desk) enter(from State, now time.Time) {
 // amend writes the end of a call's wrap-up into its record. That waits for the
 // disk, so it goes on beside the floor.
 func (b *board) amend(d *desk, now time.Time) {
-	call := d.wrapFor
-	if call == "" {
-		return
+	if d.wrapFor != "" {
+		b.amendCall(d.wrapFor, now)
+		d.wrapFor = ""
 	}
-	d.wrapFor = ""
+}
+
+// amendCall ends a call's wrap-up in its record, also where there was none.
+func (b *board) amendCall(call string, now time.Time) {
 	b.behind.Go("amend wrap-up", func() {
 		if err := b.deps.Journal.Amend(b.ctx, call, cti.Amendment{ACWEnd: stamp.At(now)}); err != nil {
 			b.log.Error("wrap-up end not recorded", "call", call, "err", err)

@@ -27,14 +27,16 @@ type Call struct {
 	server *Server
 	log    *slog.Logger
 	leg    Leg
-	origin Origin
 	lookup *lookup
 	mail   chan request
+
+	informed chan<- chan struct{} // see follow; nil: the numbers were known at the start
 
 	ctx    context.Context // the call's life; its cause says who ended it
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex // guards what follows
+	origin  Origin
 	record  CDR
 	where   string
 	pending *Ref // the agent who is rung or talks
@@ -42,9 +44,9 @@ type Call struct {
 	stop    func(context.Context) Recording
 }
 
-func newCall(ctx context.Context, s *Server, id string, leg Leg, from, to Number) *Call {
+func newCall(ctx context.Context, s *Server, id string, leg Leg) *Call {
 	o := leg.Origin()
-	o.From, o.To = from, to
+	o.From, o.To = s.number(o.From), s.number(o.To)
 	c := &Call{
 		id: id, server: s, leg: leg, origin: o, where: WhereIVR,
 		log:  s.cfg.Log.With("call", id),
@@ -52,11 +54,14 @@ func newCall(ctx context.Context, s *Server, id string, leg Leg, from, to Number
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.record = CDR{
-		ID: id, Direction: o.Direction, From: from, To: to, DID: o.DID, Line: o.Line,
+		ID: id, Direction: o.Direction, From: o.From, To: o.To, DID: o.DID, Line: o.Line,
 		IVRPath: []string{}, Offers: []Offer{}, UserData: map[string]any{},
 		Legs:      []LegRecord{{ID: leg.ID(), Kind: outsideLeg, Device: leg.Device(), Start: stamp.Now()}},
 		Recording: Recording{State: RecordingNone, Why: "not answered"},
-		Times:     Times{Seize: stamp.Now(), CallerID: stamp.Now()},
+		Times:     Times{Seize: stamp.Now()},
+	}
+	if _, late := leg.(Informer); !late || o.From.known() {
+		c.record.Times.CallerID = c.record.Times.Seize
 	}
 	return c
 }
@@ -85,8 +90,24 @@ func (c *Call) ID() string { return c.id }
 // Log is a logger that names the call on every line.
 func (c *Call) Log() *slog.Logger { return c.log }
 
-// Origin is where the call came from, its numbers normalised.
-func (c *Call) Origin() Origin { return c.origin }
+// Origin is where the call came from, its numbers normalised. They may come
+// late, see [Informer].
+func (c *Call) Origin() Origin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.origin
+}
+
+// renumber changes the call's numbers.
+func (c *Call) renumber(o Origin) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.origin.From, c.origin.To = o.From, o.To
+	c.record.From, c.record.To = o.From, o.To
+	if c.record.Times.CallerID.IsZero() && o.From.known() {
+		c.record.Times.CallerID = stamp.Now()
+	}
+}
 
 // Media is the outside party's sound.
 func (c *Call) Media() media.Port { return c.leg.Media() }
@@ -126,7 +147,7 @@ func (c *Call) agentID() string {
 	if c.record.Agent != nil {
 		return c.record.Agent.ID
 	}
-	return ""
+	return c.origin.Attend
 }
 
 // note fills an event with what the call knows and hands it to the ledger.
@@ -151,6 +172,7 @@ func (c *Call) Answer(ctx context.Context) error {
 	if err := c.leg.Answer(ctx); err != nil {
 		return fmt.Errorf("answer the caller: %w", err)
 	}
+	c.catchUp()
 	c.startRecording()
 	c.update(func(r *CDR) {
 		r.Times.Answer = stamp.Now()
@@ -170,8 +192,19 @@ func codec(p media.Port) string {
 	return "PCMA"
 }
 
+// mixed is the sound of a line beside an agent's own telephone: both people are
+// on what is received. The recorder finds that by the method.
+type mixed struct{ media.Port }
+
+// Mixed says that both people are heard on one channel.
+func (mixed) Mixed() bool { return true }
+
 func (c *Call) startRecording() {
-	stop, err := c.server.deps.Recorder.Record(c.ctx, c.id, c.leg.Media())
+	sound, both := c.leg.Media(), c.Origin().Attend != ""
+	if both {
+		sound = mixed{sound}
+	}
+	stop, err := c.server.deps.Recorder.Record(c.ctx, c.id, sound)
 	if err != nil {
 		c.log.Error("call is not recorded", "err", err)
 		c.update(func(r *CDR) { r.Recording = Recording{State: RecordingNone, Why: err.Error()} })
@@ -180,7 +213,7 @@ func (c *Call) startRecording() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stop = stop
-	c.record.Recording = Recording{ID: c.id, State: RecordingRunning}
+	c.record.Recording = Recording{ID: c.id, State: RecordingRunning, Mixed: both}
 }
 
 func (c *Call) stopRecording(ctx context.Context) {
@@ -263,7 +296,7 @@ func (c *Call) Ring(ctx context.Context, d Device) (Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	leg, err := dialer.Dial(c.ctx, d, c.origin.From, c.id)
+	leg, err := dialer.Dial(c.ctx, d, c.Origin().party(), c.id)
 	if err != nil {
 		return nil, fmt.Errorf("ring %s: %w", d, err)
 	}
@@ -285,9 +318,11 @@ func (c *Call) Offer(agent Ref, why string) {
 
 // Delivered tells the agent's screen that its phone rings: the pop. Once an
 // offer, when the leg alerts.
-func (c *Call) Delivered(agent Ref, leg Leg) {
+func (c *Call) Delivered(agent Ref, leg Leg) { c.popUp(agent, leg.ID()) }
+
+func (c *Call) popUp(agent Ref, connection string) {
 	c.lookup.tell(agent.ID, func(customer *Customer) {
-		c.note(Event{Type: EventDelivered, AgentID: agent.ID, ConnectionID: leg.ID(), UserData: c.pop(customer)})
+		c.note(Event{Type: EventDelivered, AgentID: agent.ID, ConnectionID: connection, UserData: c.pop(customer)})
 	})
 }
 
@@ -299,6 +334,9 @@ func (c *Call) pop(customer *Customer) map[string]any {
 	data["wait"] = 0.0
 	if !r.Times.QueueIn.IsZero() {
 		data["wait"] = time.Since(r.Times.QueueIn.Time).Round(time.Millisecond).Seconds()
+	}
+	if r.Direction == Out {
+		data["direction"] = Out
 	}
 	data["pop_url"], data["customer"] = "", nil
 	if customer != nil {
@@ -327,7 +365,10 @@ func (c *Call) EndOffer(outcome string) {
 		agent = c.record.Offers[n-1].Agent
 	}
 	if outcome != OfferAnswered && outcome != OfferCanceled {
-		c.where, c.pending = WhereQueue, nil
+		c.pending = nil
+		if c.record.Queue != nil {
+			c.where = WhereQueue
+		}
 	}
 	c.mu.Unlock()
 	if outcome != OfferAnswered {

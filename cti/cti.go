@@ -34,6 +34,7 @@ var (
 	ErrCleared      = errors.New("cleared by command")
 	ErrShutdown     = errors.New("the box is shutting down")
 	ErrBlocked      = errors.New("the caller is blocked")
+	ErrBadNumber    = errors.New("no number that can be dialled")
 )
 
 // Device is an address that can be rung: sip:1001 (an extension's phones),
@@ -104,7 +105,7 @@ const (
 	Failed    = "failed"
 )
 
-// Sides that can end a call.
+// Sides that can end a call. The outside party is the caller, whoever called.
 const (
 	CallerSide = "caller"
 	AgentSide  = "agent"

@@ -20,3 +20,10 @@ type Witness interface {
 	// busy_tone, silence, set; "" where it was told or has not happened).
 	Evidence() (answer, hangup string)
 }
+
+// Early is an outgoing leg whose sound may be worth hearing before its party
+// answers: ringback, announcements. The channel is closed when it is; of a
+// [Witness] it is from the start.
+type Early interface {
+	Early() <-chan struct{}
+}

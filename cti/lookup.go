@@ -19,59 +19,94 @@ type LookupConfig struct {
 
 const lookupTimeout = 800 * time.Millisecond
 
-// lookup is one caller's look-up, running beside the flow.
+// lookup asks who the outside party is, beside the flow; anew when another
+// number comes.
 type lookup struct {
 	call *Call
-	done chan struct{}
-	late <-chan struct{} // closed when its time is over
 
 	mu       sync.Mutex
+	inquiry  *inquiry // the latest; nil while there is no number to ask for
 	customer *Customer
-	told     string // agent who got a pop without the customer
+	popped   string // agent whose screen shows the call
 }
 
-// startLookup begins to ask who is calling; the call's goroutine goes on.
-func (s *Server) startLookup(c *Call) *lookup {
-	limit := s.cfg.Lookup.Timeout
+// inquiry is one question, for one number.
+type inquiry struct {
+	origin Origin
+	cancel context.CancelFunc
+	done   chan struct{}
+	late   <-chan struct{} // closed when its time is over
+}
+
+// startLookup begins to ask who is calling, when the line is seized; for a
+// number that may still come it waits.
+func (c *Call) startLookup() {
+	c.lookup = &lookup{call: c}
+	o := c.Origin()
+	if _, late := c.leg.(Informer); !late || o.party().known() {
+		c.lookup.start(o)
+	}
+}
+
+// start asks for a number; what was asked before is forgotten. The call's
+// goroutine goes on.
+func (l *lookup) start(o Origin) {
+	c := l.call
+	limit := c.server.cfg.Lookup.Timeout
 	if limit <= 0 {
 		limit = lookupTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(c.ctx, limit, fmt.Errorf("lookup.timeout of %v passed", limit))
-	l := &lookup{call: c, done: make(chan struct{}), late: ctx.Done()}
+	late, over := context.WithTimeoutCause(c.ctx, limit, fmt.Errorf("lookup.timeout of %v passed", limit))
+	ctx, cancel := context.WithTimeout(c.ctx, 10*lookupTimeout)
+	q := &inquiry{origin: o, cancel: cancel, done: make(chan struct{}), late: late.Done()}
+	l.mu.Lock()
+	if l.inquiry != nil {
+		l.inquiry.cancel()
+		c.update(func(r *CDR) { r.Customer = nil })
+	}
+	l.inquiry, l.customer = q, nil
+	l.mu.Unlock()
 	guard.Go("look-up of the caller", c.log, func() {
+		defer over()
 		defer cancel()
-		defer close(l.done)
-		l.run(c.ctx)
+		defer close(q.done)
+		l.run(ctx, q)
 	})
-	return l
 }
 
 // run asks the box's own customers, then the ticket system. An answer that
 // comes after the offer waited long enough still goes to the agent's screen.
-func (l *lookup) run(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 10*lookupTimeout)
-	defer cancel()
-	customer, found, err := l.call.server.find(ctx, l.call)
+func (l *lookup) run(ctx context.Context, q *inquiry) {
+	customer, found, err := l.call.server.find(ctx, l.call, q.origin)
 	if err != nil {
-		if l.call.ctx.Err() == nil { // else nobody wants to know any more
+		if l.call.ctx.Err() == nil && l.current() == q { // else nobody wants to know any more
 			l.call.log.Warn("caller not looked up", "err", err)
 		}
 		return
 	}
 	if found {
-		l.learn(customer)
+		l.learn(customer, q)
 	}
 }
 
-// learn keeps the customer and shows it to an agent whose pop went without.
-func (l *lookup) learn(customer Customer) {
+func (l *lookup) current() *inquiry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.inquiry
+}
+
+// learn keeps the customer and shows it to an agent whose pop went without.
+func (l *lookup) learn(customer Customer, q *inquiry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.inquiry != q {
+		return
+	}
 	l.customer = &customer
 	l.call.update(func(r *CDR) { r.Customer = &Ref{ID: customer.ID, Name: customer.Name} })
-	if l.told != "" {
+	if l.popped != "" {
 		l.call.note(Event{
-			Type: EventCallInformation, AgentID: l.told,
+			Type: EventCallInformation, AgentID: l.popped,
 			UserData: map[string]any{"customer": customer, "pop_url": popURL(customer)},
 		})
 	}
@@ -82,17 +117,29 @@ func (l *lookup) learn(customer Customer) {
 func (l *lookup) tell(agent string, pop func(*Customer)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.customer == nil {
-		l.told = agent
-	}
+	l.popped = agent
 	pop(l.customer)
 }
 
+// complete changes what a pop shows; agent, who got one, is "" where nobody did.
+func (l *lookup) complete(change func(agent string)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(l.popped)
+}
+
+// wait waits for the answer, at most the rest of the time that its question
+// has; where nothing was asked yet it does not wait.
 func (l *lookup) wait(ctx context.Context) (Customer, bool) {
-	select {
-	case <-l.done:
-	case <-l.late:
-	case <-ctx.Done():
+	var asked *inquiry
+	for q := l.current(); q != asked; q = l.current() {
+		asked = q
+		select {
+		case <-q.done:
+		case <-q.late:
+		case <-ctx.Done():
+			return l.known()
+		}
 	}
 	return l.known()
 }
@@ -106,9 +153,9 @@ func (l *lookup) known() (Customer, bool) {
 	return *l.customer, true
 }
 
-func (s *Server) find(ctx context.Context, c *Call) (Customer, bool, error) {
+func (s *Server) find(ctx context.Context, c *Call, o Origin) (Customer, bool, error) {
 	if s.deps.Directory != nil {
-		customer, ok, err := s.deps.Directory.Find(ctx, c.origin.From)
+		customer, ok, err := s.deps.Directory.Find(ctx, o.party())
 		if err != nil {
 			return Customer{}, false, fmt.Errorf("own customers: %w", err)
 		}
@@ -119,12 +166,13 @@ func (s *Server) find(ctx context.Context, c *Call) (Customer, bool, error) {
 	if s.deps.Fetcher == nil || s.cfg.Lookup.URL == "" {
 		return Customer{}, false, nil
 	}
-	return s.ask(ctx, c)
+	return s.ask(ctx, c, o)
 }
 
-// ask reads the ticket system's answer: {customer, blocked?}.
-func (s *Server) ask(ctx context.Context, c *Call) (Customer, bool, error) {
-	target, err := lookupURL(s.cfg.Lookup.URL, c.origin)
+// ask reads the ticket system's answer: {customer, blocked?}. Only a call that
+// came in, and that the box serves itself, can be cut.
+func (s *Server) ask(ctx context.Context, c *Call, o Origin) (Customer, bool, error) {
+	target, err := lookupURL(s.cfg.Lookup.URL, o)
 	if err != nil {
 		return Customer{}, false, err
 	}
@@ -139,7 +187,7 @@ func (s *Server) ask(ctx context.Context, c *Call) (Customer, bool, error) {
 	if err := json.Unmarshal(body, &reply); err != nil {
 		return Customer{}, false, fmt.Errorf("look-up reply: %w", err)
 	}
-	if reply.Blocked {
+	if reply.Blocked && ctx.Err() == nil && o.Direction != Out && o.Attend == "" {
 		c.cancel(ErrBlocked)
 	}
 	if reply.Customer == nil {
@@ -154,8 +202,8 @@ func lookupURL(base string, o Origin) (string, error) {
 		return "", fmt.Errorf("lookup.url: %w", err)
 	}
 	q := u.Query()
-	q.Set("phone", o.From.E164)
-	q.Set("raw", o.From.Raw)
+	q.Set("phone", o.party().E164)
+	q.Set("raw", o.party().Raw)
 	q.Set("line", o.Line)
 	q.Set("did", o.DID)
 	u.RawQuery = q.Encode()

@@ -25,8 +25,23 @@ type Dialer interface {
 	Dial(ctx context.Context, d Device, as Number, callID string) (Leg, error)
 }
 
+// Exits knows the ways out for a number, the best first: lines and trunks. The
+// next one is tried when one is not reachable.
+type Exits interface {
+	Exits(to Number) []Exit
+}
+
+// Desks lends an agent's desk to a call that the agent wants to make: from now
+// on, until the handler that it gives returns, nothing else is offered there.
+// Errors: ErrNotFound (no such agent), ErrWrongState (logged off, or in a
+// call), ErrUnreachable (no phone).
+type Desks interface {
+	Reserve(ctx context.Context, agent, call string) (Ref, Handler, error)
+}
+
 // Recorder records the outside party from now on. Stop flushes, closes and
-// reports what there is; record loss never fails a call.
+// reports what there is; record loss never fails a call. A port whose method
+// Mixed gives true has both people on what is received: the row says so.
 type Recorder interface {
 	Record(ctx context.Context, call string, outside media.Port) (stop func(context.Context) Recording, err error)
 }

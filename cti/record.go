@@ -70,6 +70,12 @@ type CDR struct {
 // Final says whether the call is over.
 func (c CDR) Final() bool { return c.Result != nil }
 
+// Talked says whether agent and outside party were connected. In a call that we
+// make the agent answers first.
+func (c CDR) Talked() bool {
+	return !c.Times.AgentAnswer.IsZero() && (c.Direction != Out || !c.Times.Answer.IsZero())
+}
+
 // Times are the clock points of a call; one that was not reached is null.
 type Times struct {
 	Seize       Time `json:"seize"`

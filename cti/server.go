@@ -45,6 +45,8 @@ type Server struct {
 
 	mu       sync.Mutex // guards what follows; held for map work only
 	router   Router
+	exits    Exits
+	desks    Desks
 	dialers  map[string]Dialer
 	calls    map[string]*Call
 	draining bool
@@ -75,30 +77,31 @@ func (s *Server) SetRouter(r Router) {
 // Accept makes leg a call and returns when the call is over and recorded.
 // ErrShutdown means that the box takes no calls and the leg was refused.
 func (s *Server) Accept(ctx context.Context, leg Leg) error {
-	call, err := s.admit(ctx, leg)
+	id, err := uuid.NewV7()
 	if err != nil {
+		leg.Hangup(CauseCongestion)
+		return fmt.Errorf("call id: %w", err)
+	}
+	call := newCall(ctx, s, id.String(), leg)
+	if err := s.admit(call); err != nil {
 		leg.Hangup(CauseCongestion)
 		return err
 	}
 	defer s.release(call)
-	outcome := call.run()
-	return call.finish(outcome)
+	call.open()
+	call.watch(leg)
+	return call.finish(call.serve())
 }
 
-func (s *Server) admit(ctx context.Context, leg Leg) (*Call, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, fmt.Errorf("call id: %w", err)
-	}
-	call := newCall(ctx, s, id.String(), leg, s.number(leg.Origin().From), s.number(leg.Origin().To))
+func (s *Server) admit(call *Call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
 		call.cancel(ErrShutdown)
-		return nil, ErrShutdown
+		return ErrShutdown
 	}
 	s.calls[call.id] = call
-	return call, nil
+	return nil
 }
 
 func (s *Server) number(n Number) Number {
@@ -222,18 +225,25 @@ func (s *Server) Call(id string) (CDR, bool) {
 	return c.Record(), true
 }
 
-// run takes the call from handler to handler until one has nothing more.
-func (c *Call) run() Outcome {
-	c.watch(c.leg)
-	c.lookup = c.server.startLookup(c)
+// open writes the record's beginning, tells the screens, and starts what runs
+// beside the call.
+func (c *Call) open() {
+	c.startLookup()
+	c.follow()
 	if err := c.server.deps.Ledger.Open(c.ctx, c.Record()); err != nil {
 		c.log.Error("call not opened in the ledger", "err", err)
 	}
-	c.note(Event{Type: EventOffered, ConnectionID: c.leg.ID()})
-	c.log.Info("call", "line", c.origin.Line, "from", number.Masked(c.origin.From.Raw), "did", c.origin.DID)
-	return c.serve()
+	o := c.Origin()
+	e := Event{Type: EventOffered, ConnectionID: c.leg.ID()}
+	if o.Direction == Out {
+		e.AgentID, e.UserData = c.agentID(), map[string]any{"direction": Out}
+	}
+	c.note(e)
+	c.log.Info("call", "direction", o.Direction, "line", o.Line, "from", number.Masked(o.From.Raw),
+		"to", number.Masked(o.To.Raw), "did", o.DID)
 }
 
+// serve takes the call from handler to handler until one has nothing more.
 func (c *Call) serve() Outcome {
 	var next Target
 	for {
@@ -241,11 +251,7 @@ func (c *Call) serve() Outcome {
 		if err != nil {
 			return c.unrouted(err)
 		}
-		outcome, err := c.handle(handler)
-		if err != nil && c.ctx.Err() == nil {
-			c.log.Error("call handler failed", "err", err)
-			return Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}
-		}
+		outcome := c.serveBy(handler)
 		if outcome.Next == (Target{}) || c.ctx.Err() != nil {
 			return outcome
 		}
@@ -253,12 +259,21 @@ func (c *Call) serve() Outcome {
 	}
 }
 
+func (c *Call) serveBy(h Handler) Outcome {
+	outcome, err := c.handle(h)
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Error("call handler failed", "err", err)
+		return Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}
+	}
+	return outcome
+}
+
 func (c *Call) unrouted(err error) Outcome {
 	if !errors.Is(err, ErrNotFound) {
 		c.log.Error("call not routed", "err", err)
 		return Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}
 	}
-	c.log.Warn("no route for this number", "did", c.origin.DID)
+	c.log.Warn("no route for this number", "did", c.Origin().DID)
 	return Outcome{Kind: Refused, Side: BoxSide, Cause: CauseNotFound}
 }
 

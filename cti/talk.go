@@ -30,6 +30,9 @@ func (c *Call) do(ctx context.Context, cmd Command) error {
 	if later[cmd.Name] {
 		return fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
 	}
+	if c.Origin().Attend != "" {
+		return fmt.Errorf("%s: the telephone is the agent's own, the box only listens: %w", cmd.Name, ErrWrongState)
+	}
 	if !c.isTalking() {
 		return fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
 	}
@@ -54,22 +57,25 @@ func (c *Call) isTalking() bool {
 // hangs up or a command ends it; established and connectionCleared are noted.
 // The Outcome says who ended the talk. The leg is over when Bridge returns.
 func (c *Call) Bridge(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
+	c.join(agent, leg)
+	return c.talk(ctx, agent, leg)
+}
+
+// talk bridges an agent's leg that joined the call.
+func (c *Call) talk(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
 	undo := c.server.deps.Engine.Bridge(c.leg.Media(), leg.Media())
-	c.begin(agent, leg)
+	c.note(Event{Type: EventEstablished, AgentID: agent.ID, ConnectionID: leg.ID()})
 	end := c.converse(ctx, leg)
 	undo()
-	leg.Hangup(CauseNormal)
-	c.end(leg)
 	end.Kind, end.Agent = Talked, agent.ID
-	c.note(Event{
-		Type: EventConnectionCleared, AgentID: agent.ID, ConnectionID: leg.ID(), Cause: end.Cause,
-		UserData: map[string]any{"side": end.Side},
-	})
+	c.part(agent, leg, end)
 	return end, context.Cause(ctx)
 }
 
-func (c *Call) begin(agent Ref, leg Leg) {
+// join makes an answered leg the agent's part of the call.
+func (c *Call) join(agent Ref, leg Leg) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.talking, c.pending = true, &agent
 	c.record.Agent = &agent
 	now := stamp.Now()
@@ -79,15 +85,19 @@ func (c *Call) begin(agent Ref, leg Leg) {
 	c.record.Legs = append(c.record.Legs, LegRecord{
 		ID: leg.ID(), Kind: agentLeg, Device: leg.Device(), Codec: codec(leg.Media()), Start: now,
 	})
-	c.mu.Unlock()
-	c.note(Event{Type: EventEstablished, AgentID: agent.ID, ConnectionID: leg.ID()})
 }
 
-func (c *Call) end(leg Leg) {
+// part ends the agent's part of the call, as end says.
+func (c *Call) part(agent Ref, leg Leg, end Outcome) {
+	leg.Hangup(CauseNormal)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.talking, c.where = false, WhereIVR
 	c.record.closeLeg(leg)
+	c.mu.Unlock()
+	c.note(Event{
+		Type: EventConnectionCleared, AgentID: agent.ID, ConnectionID: leg.ID(), Cause: end.Cause,
+		UserData: map[string]any{"side": end.Side},
+	})
 }
 
 // converse waits for the end of the talk and serves the mailbox meanwhile.
@@ -135,6 +145,9 @@ func (r *CDR) closeLeg(leg Leg) {
 
 func (l *LegRecord) close(leg Leg) {
 	l.End = stamp.Now()
+	if w, ok := leg.(Witness); ok {
+		l.AnswerConfidence, l.HangupDetect = w.Evidence()
+	}
 	port := leg.Media()
 	if port == nil {
 		return

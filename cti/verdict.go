@@ -45,6 +45,7 @@ func (v *verdict) blame(gone error, r CDR) {
 		v.side, v.cause = BoxSide, CauseBusy
 	case errors.Is(gone, ErrNoAudio), errors.Is(gone, ErrNoAnswer):
 		v.side, v.cause = BoxSide, CauseTimeout
+	case v.side == AgentSide && r.Talked(): // who noticed it first
 	default:
 		v.side, v.cause = CallerSide, CauseNormal
 		if r.Times.Answer.IsZero() {
@@ -66,7 +67,7 @@ var results = map[string]string{
 
 func result(o Outcome, r CDR, gone error) string {
 	switch {
-	case !r.Times.AgentAnswer.IsZero():
+	case r.Talked():
 		return ResultAnswered
 	case errors.Is(gone, ErrBlocked):
 		return ResultRejected
