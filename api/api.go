@@ -53,13 +53,14 @@ func (c Config) pages() http.Handler {
 }
 
 // Deps are the parts the face works with. Editor may be nil: the site is then
-// read only (501). Gauges may be nil.
+// read only (501). Gauges and Lines may be nil.
 type Deps struct {
 	Users      Users
 	Keys       Keys
 	Sessions   Sessions
 	Floor      Floor
 	Calls      Calls
+	Lines      Lines
 	Ledger     Ledger
 	Journal    Journal
 	Records    Records
@@ -77,7 +78,7 @@ type Deps struct {
 
 // missing names the parts that are not there.
 func (d Deps) missing() error {
-	optional := map[string]bool{"Editor": true, "Gauges": true}
+	optional := map[string]bool{"Editor": true, "Gauges": true, "Lines": true}
 	var errs []error
 	v := reflect.ValueOf(d)
 	for i := range v.NumField() {

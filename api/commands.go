@@ -54,10 +54,17 @@ func badArgs(field, message string) error {
 // refused is a refusal that concerns no field.
 func refused(code, message string) *refusal { return &refusal{Code: code, Message: message} }
 
+// coded is a problem with the code that the WebSocket gives for it.
+type coded struct {
+	huma.ErrorModel
+	Code string `json:"code"`
+}
+
 // overHTTP is the refusal as a problem.
 func (r *refusal) overHTTP() error {
 	if r.Code != codeBadArgs {
-		return huma.NewError(statusOf[r.Code], r.Message)
+		status := statusOf[r.Code]
+		return &coded{huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: r.Message}, r.Code}
 	}
 	return unprocessable(at(strings.TrimSuffix("body."+r.field, "."), r.Message, nil))
 }
@@ -77,6 +84,8 @@ func (a *API) refusal(err error) *refusal {
 		return refused(codeWrongState, err.Error())
 	case errors.Is(err, cti.ErrNotServed):
 		return refused(codeNotSupported, notYet)
+	case errors.Is(err, cti.ErrShutdown):
+		return refused(codeWrongState, "the box is shutting down")
 	}
 	a.log.Error("command failed", "err", err)
 	return refused(codeWrongState, "the box could not do that; its log says why")
@@ -99,7 +108,7 @@ var (
 // commands are all there are, for WebSocket and HTTP alike.
 var commands = map[string]command{
 	"setAgentState":      {access: forWorkers, run: (*API).setAgentState},
-	"makeCall":           {access: forWorkers},
+	"makeCall":           {access: forWorkers, run: (*API).makeCall},
 	"answerCall":         {access: forWorkers, onCall: true},
 	"holdCall":           {access: forWorkers, onCall: true},
 	"retrieveCall":       {access: forWorkers, onCall: true},

@@ -51,6 +51,8 @@ type world struct {
 	signers  map[string]string
 	docs     map[string]map[string]json.RawMessage
 	done     []string // commands carried out on calls
+	ordered  []cti.Order
+	lines    []cti.Line
 	asked    sms.Request
 	query    storage.CallFilter
 
@@ -93,7 +95,7 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 	}
 	cfg := Config{Version: "test", Recordings: t.TempDir(), Pages: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })}
 	deps := Deps{
-		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Ledger: w, Journal: w, Records: disk{w},
+		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Lines: w, Ledger: w, Journal: w, Records: disk{w},
 		Recordings: w, Audit: w, Texter: w, Texts: w, Dead: w, Site: w, Editor: w, Metrics: NewMetrics(),
 		Ready: func(context.Context) Readiness {
 			return Readiness{Ready: true, Parts: map[string]Part{"sip": {OK: true}}}
@@ -243,6 +245,28 @@ func (w *world) Do(_ context.Context, call string, cmd cti.Command) error {
 	w.done = append(w.done, cmd.By+" "+cmd.Name+" "+call)
 	return nil
 }
+
+// Make refuses 000 as no number, and lets the agents at desks call.
+func (w *world) Make(_ context.Context, o cti.Order) (cti.CDR, error) {
+	defer w.locked()()
+	d, ok := w.desks[o.Agent]
+	switch {
+	case o.To == "000":
+		return cti.CDR{}, cti.ErrBadNumber
+	case !ok:
+		return cti.CDR{}, cti.ErrNotFound
+	case d.State == acd.LoggedOff:
+		return cti.CDR{}, acd.ErrRefused
+	case d.Call == "down":
+		return cti.CDR{}, cti.ErrShutdown
+	case !d.Phone:
+		return cti.CDR{}, fmt.Errorf("no phone: %w", cti.ErrUnreachable)
+	}
+	w.ordered = append(w.ordered, o)
+	return cti.CDR{ID: "made", Direction: cti.Out, Agent: &cti.Ref{ID: o.Agent}, To: cti.Number{Raw: o.To}, Ref: o.Ref}, nil
+}
+
+func (w *world) Lines() []cti.Line { return w.lines }
 
 // Note is the journal's writer, as the ledger's.
 func (w *world) Note(_ context.Context, e cti.Event) error {

@@ -52,7 +52,14 @@ type Calls interface {
 	Calls() []cti.CDR
 	Call(id string) (cti.CDR, bool)
 	Do(ctx context.Context, call string, cmd cti.Command) error
+	// Make begins a call for an agent and gives its record as it begins. Errors:
+	// cti.ErrBadNumber, cti.ErrNotFound (the agent), cti.ErrWrongState,
+	// cti.ErrUnreachable (no phone), cti.ErrNotServed, cti.ErrShutdown.
+	Make(ctx context.Context, o cti.Order) (cti.CDR, error)
 }
+
+// Lines are the analogue lines as they stand.
+type Lines interface{ Lines() []cti.Line }
 
 // Ledger takes what screens add: messages between people, and dispositions.
 type Ledger interface {

@@ -162,6 +162,7 @@ var (
 	textConfig  = access{roles: bosses, scopes: []string{ScopeSMS, ScopeConfig}}
 	textPolicy  = access{roles: readers, scopes: []string{ScopeSMS, ScopeConfig}}
 	callRead    = access{roles: everyone, scopes: []string{ScopeCalls}}
+	lineRead    = access{roles: readers, scopes: []string{ScopeCalls, ScopeConfig}}
 	soundRead   = access{roles: everyone, scopes: []string{ScopeRecordings}}
 	reportRead  = access{roles: readers, scopes: []string{ScopeReports}}
 	hookRead    = access{roles: readers, scopes: []string{ScopeConfig}}
@@ -206,8 +207,9 @@ func table() []route {
 
 		{"GET", "/api/v1/calls", "records, newest first", callRead, serve((*API).listCalls)},
 		{"GET", "/api/v1/calls/{id}", "one record", callRead, serve((*API).getCall)},
-		{"POST", "/api/v1/calls", "click to dial", forWorkers, nil},
+		{"POST", "/api/v1/calls", "click to dial", forWorkers, made(http.StatusAccepted, (*API).postCall)},
 		{"POST", "/api/v1/calls/{id}/{op}", "a command of the WebSocket", forWorkers, raw(func(a *API) http.HandlerFunc { return a.callOp })},
+		{"GET", "/api/v1/lines", "analogue lines and their boxes", lineRead, serve((*API).listLines)},
 		{"GET", "/api/v1/recordings", "recordings, newest first", soundRead, serve((*API).listRecordings)},
 		{"GET", "/api/v1/recordings/{id}", "one recording", soundRead, serve((*API).getRecording)},
 		{"GET", "/api/v1/recordings/{id}" + audioSuffix, "its sound, in ranges", soundRead, raw(func(a *API) http.HandlerFunc { return a.audio })},

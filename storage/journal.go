@@ -95,10 +95,25 @@ func (j *Journal) write(tx *sql.Tx, e cti.Event) error {
 	}
 	_, err = tx.Exec("INSERT INTO journal (seq, time, type, call, agent, doc) VALUES (?, ?, ?, ?, ?, ?)",
 		e.Seq, e.Time.Millis(), e.Type, e.CallID, e.AgentID, string(doc))
-	if err != nil || e.Call == nil {
+	switch {
+	case err != nil:
 		return err
+	case e.Type == cti.EventLineState:
+		return j.tellLine(tx, e)
+	case e.Call == nil:
+		return nil
 	}
 	return j.noteCall(tx, e)
+}
+
+// tellLine gives the notice of a line's new state.
+func (j *Journal) tellLine(tx *sql.Tx, e cti.Event) error {
+	line, err := e.Changed()
+	if err != nil { // the event stands all the same
+		j.d.log.Error("line's state not told", "line", e.Line, "err", err)
+		return nil
+	}
+	return j.d.notices.Add(tx, Notice{Event: NoticeLineState, Time: e.Time, OrderKey: "line:" + e.Line, Data: line})
 }
 
 // settle runs on the writer's goroutine when an event is on disk (or, in a

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"callbox/cti"
+	"callbox/internal/stamp"
 	"callbox/storage"
 	"callbox/storage/storagetest"
 )
@@ -146,5 +148,34 @@ func TestNoticeFallsWithItsTransaction(t *testing.T) {
 	})
 	if !errors.Is(err, undone) || len(due(t, d, hookURL)) != 0 {
 		t.Errorf("Write = %v, due %+v", err, due(t, d, hookURL))
+	}
+}
+
+func TestLineStateIsTold(t *testing.T) {
+	d := storagetest.Open(t)
+	good(t, d.Notices().Replace([]storage.Endpoint{{URL: hookURL, Secret: "s", Events: []string{"line.*"}}}))
+	since := stamp.Now()
+	type identity struct{ Profile, Serial string } // as a driver may tell it
+	good(t, d.Journal().Note(t.Context(), cti.Event{
+		Type: cti.EventLineState, Line: "line 1", Time: since, UserData: map[string]any{
+			"state": cti.OutOfService, "why": "unplugged", "number": "057188880001", "box": identity{"callbox", "7"},
+		},
+	}))
+	good(t, d.Write(t.Context(), "settle", func(*sql.Tx) error { return nil }))
+	list := due(t, d, hookURL)
+	if len(list) != 1 {
+		t.Fatalf("told %d times", len(list))
+	}
+	var got struct {
+		Event string
+		Data  cti.Line
+	}
+	good(t, json.Unmarshal(list[0].Body, &got))
+	want := cti.Line{
+		Label: "line 1", Number: "057188880001", State: cti.OutOfService, Since: since, Why: "unplugged",
+		Box: cti.Box{Profile: "callbox", Serial: "7"},
+	}
+	if got.Event != storage.NoticeLineState || got.Data != want {
+		t.Errorf("told %+v, want %+v", got, want)
 	}
 }

@@ -102,7 +102,7 @@ func lastSign(event int64, row RecordingRow) stamp.Time {
 // crashed is the final record of a call that was cut off at end.
 func crashed(c cti.CDR, end stamp.Time) cti.CDR {
 	result := cti.ResultFailed
-	if !c.Times.AgentAnswer.IsZero() {
+	if c.Talked() {
 		result = cti.ResultAnswered
 	}
 	c.Result, c.Cause, c.HangupSide, c.Times.Hangup = &result, cti.CauseCrash, cti.BoxSide, end
