@@ -2,6 +2,7 @@ package box
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (m *modem) dial(arg string) error {
 		moves = append([]move{m.begins()}, moves...)
 	}
 	if !stays {
-		moves = append(moves, move{kind: awaitsEnd, left: 1})
+		moves = append(moves, move{kind: awaitsEnd, left: math.MaxInt})
 	}
 	m.start(&job{moves: moves, dials: true})
 	return nil

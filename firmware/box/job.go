@@ -18,7 +18,8 @@ const (
 	awaitsEnd              // until the call is answered or is not
 )
 
-// move takes so many samples of the line; for what awaits that is the limit.
+// move is a step of a job: it takes so many samples of the line, at most as
+// many where something is awaited.
 type move struct {
 	kind   kind
 	left   int
@@ -44,8 +45,8 @@ type supervision struct {
 	completed *result
 }
 
-// Levels of what the box plays by itself.
-const toneLevel = -9
+// toneLevel is that of each tone of +VTS=[f1,f2,t].
+const toneLevel = -9 // dBm0
 
 // start begins a job; its end goes on with the command line.
 func (m *modem) start(j *job) {
@@ -54,13 +55,12 @@ func (m *modem) start(j *job) {
 
 // work plays a frame of the job that is going on.
 func (m *modem) work(out []int16) {
-	for m.job != nil && len(out) > 0 {
-		if len(m.job.moves) == 0 {
-			m.broken, m.job = false, nil
-			m.advance()
-			return
-		}
+	for m.job != nil && len(m.job.moves) > 0 && len(out) > 0 {
 		out = out[m.play(&m.job.moves[0], out):]
+	}
+	if m.job != nil && len(m.job.moves) == 0 {
+		m.broken, m.job = false, nil
+		m.advance()
 	}
 }
 
@@ -70,7 +70,7 @@ func (m *modem) play(s *move, out []int16) int {
 	m.broken = s.kind == flashes
 	switch s.kind {
 	case sounds:
-		s.fill(out[:n], m.set.toneLength)
+		s.fill(out[:n])
 		m.deaf = deafFor
 	case flashes:
 		m.deaf = deafFor
@@ -88,7 +88,8 @@ func (m *modem) play(s *move, out []int16) int {
 // deafFor is how long the echo of own tones lasts.
 const deafFor = 60*ms + analog.Samples
 
-func (s *move) fill(out []int16, _ int) {
+// fill plays a digit or a tone.
+func (s *move) fill(out []int16) {
 	if s.key == 0 {
 		if s.source == nil {
 			s.source = dsp.NewSource(dsp.Cadence{Hz: s.hz}, toneLevel)
@@ -143,7 +144,10 @@ func (m *modem) supervise(h dsp.Heard) {
 	c := &m.job.call
 	switch {
 	case h.Name == "ringback":
-		c.ringback, c.ringsOn, c.lastRing = true, !h.Gone, c.waited
+		if !c.ringback {
+			c.lastRing = c.waited
+		}
+		c.ringback, c.ringsOn = true, !h.Gone
 	case h.Gone:
 	case h.Name == "vacant":
 		c.completed = &noCarrier
