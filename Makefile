@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build web test tools unit lint web-test e2e bench fuzz tools-build
+.PHONY: help demo build web test tools unit lint web-test e2e bench fuzz soak firmware qemu tools-build
 
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.commit=$(COMMIT)
@@ -59,3 +59,13 @@ bench: build ## measures the built program, prints the figures as one table
 
 fuzz: ## every fuzz target for a minute
 	scripts/fuzz 60s
+
+soak: ## the long tests: an hour of speech, wide grids
+	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'Long|Hour|Grid' ./cti/media/dsp/... ./voicebox/... ./firmware/...
+
+firmware: ## the voice box's program and its bootable image for arm64, in bin/firmware
+	scripts/firmware-image bin/firmware
+
+qemu: firmware ## boots that image on an emulated board and calls two lines of it
+	@scripts/tools qemu
+	FIRMWARE=$(CURDIR)/bin/firmware $(GO) test -count=1 -timeout 10m -tags qemu -v ./firmware/...

@@ -8,6 +8,7 @@ import (
 
 	"callbox/cmd/internal/app"
 	"callbox/cmd/internal/config"
+	"callbox/cmd/internal/control"
 )
 
 // configFile is the flag of every command that needs the configuration.
@@ -68,6 +69,17 @@ func (c *checkCmd) Run(s *session) error {
 	}
 	if err := config.Check(c.Config, app.CheckPrompts(data)); err != nil {
 		return err
+	}
+	if control.Running(data) {
+		fmt.Fprintln(s.out, c.Config+": good; a daemon runs, so the voice boxes' ports were not tried")
+		return nil
+	}
+	troubles, missing := app.PortTroubles(c.Config)
+	if len(missing) > 0 {
+		fmt.Fprintln(s.err, missing)
+	}
+	if len(troubles) > 0 {
+		return troubles
 	}
 	fmt.Fprintln(s.out, c.Config+": good")
 	return nil

@@ -32,6 +32,7 @@ import (
 	"callbox/recorder"
 	"callbox/sms"
 	"callbox/storage"
+	"callbox/voicebox"
 	"callbox/web"
 )
 
@@ -70,6 +71,7 @@ type app struct {
 	calls    *cti.Server
 	floor    *acd.Floor
 	phones   *sip.Server
+	lines    *voicebox.Lines
 	carriers map[string]*client.Client
 	gateway  *sms.Gateway
 	site     *site
@@ -101,7 +103,7 @@ func Run(ctx context.Context, o Options) error {
 func (a *app) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		a.openStorage, a.openMedia, a.recover, a.openSite,
-		a.openCalls, a.openPhones, a.openFloor, a.answer, a.openTexts, a.openHooks,
+		a.openCalls, a.openPhones, a.openLines, a.openFloor, a.answer, a.openTexts, a.openHooks,
 		a.openFace, a.openControl,
 	} {
 		if err := step(ctx); err != nil {
@@ -223,6 +225,7 @@ func (a *app) openFloor(ctx context.Context) error {
 		return err
 	}
 	a.life.start("floor", a.floor.Run)
+	a.calls.SetOutgoing(exits{a}, a.floor)
 	return nil
 }
 
@@ -260,6 +263,7 @@ func (a *app) answer(ctx context.Context) error {
 		return err
 	}
 	a.life.start("sip", a.phones.Run)
+	a.life.start("lines", a.lines.Run)
 	a.life.start("phones' changes", a.followPhones)
 	return nil
 }
@@ -311,7 +315,7 @@ func (a *app) openFace(ctx context.Context) error {
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
 		Pages: web.Handler(), Log: a.Log,
 	}, api.Deps{
-		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls,
+		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,
 		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,

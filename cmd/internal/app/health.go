@@ -13,6 +13,7 @@ import (
 	"callbox/cti/sip"
 	"callbox/internal/guard"
 	"callbox/internal/stamp"
+	"callbox/voicebox"
 )
 
 // lowDisk is how much must be free for new recordings; below it /readyz says so.
@@ -56,6 +57,15 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 	needed("disk", a.askDisk())
 	for _, t := range a.Box.SIP.Trunks {
 		r.Parts["trunk "+t.Name] = a.health.note("trunk "+t.Name, nil)
+	}
+	for _, l := range a.lines.States() {
+		var err error
+		if l.State != voicebox.InService {
+			err = errors.New(l.Why)
+		}
+		part := a.health.note("line "+l.Label, err)
+		part.Since = stamp.At(l.Since)
+		r.Parts["line "+l.Label] = part
 	}
 	for name, carrier := range a.carriers {
 		state := carrier.State()
@@ -106,6 +116,12 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 	}
 	for _, t := range a.Box.SIP.Trunks {
 		g.LineState[t.Name] = 1
+	}
+	for _, l := range a.lines.States() {
+		g.LineState[l.Label] = 0
+		if l.State == voicebox.InService {
+			g.LineState[l.Label] = 1
+		}
 	}
 	packets := a.engine.Totals()
 	g.RTPIn, g.RTPOut, g.RTPLost = packets.Received, packets.Sent, packets.Lost

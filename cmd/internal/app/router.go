@@ -15,15 +15,19 @@ import (
 // changes and never changed.
 type routes struct {
 	area  string
+	desks attender
 	byKey map[string]string // number, in one form, to flow
 	flows map[string]*ivr.Flow
 }
 
 var _ cti.Router = routes{}
 
+// attender serves the calls of a line on which an agent's own telephone hangs.
+type attender interface{ Attend(agent string) cti.Handler }
+
 // newRoutes builds the handlers of all stored flows and the table of numbers.
-func newRoutes(ctx context.Context, db *storage.DB, area string, deps ivr.Deps) (routes, error) {
-	r := routes{area: area, byKey: map[string]string{}, flows: map[string]*ivr.Flow{}}
+func newRoutes(ctx context.Context, db *storage.DB, area string, desks attender, deps ivr.Deps) (routes, error) {
+	r := routes{area: area, desks: desks, byKey: map[string]string{}, flows: map[string]*ivr.Flow{}}
 	stored, err := db.Flows(ctx)
 	if err != nil {
 		return r, err
@@ -54,8 +58,12 @@ func handler(doc storage.Flow, deps ivr.Deps) (*ivr.Flow, error) {
 	return ivr.New(graph, "", deps)
 }
 
-// Route finds the flow that next names, or that of the dialled number.
+// Route finds the desk whose telephone hangs on the line, the flow that next
+// names, or that of the dialled number.
 func (r routes) Route(o cti.Origin, next cti.Target) (cti.Handler, error) {
+	if o.Attend != "" && next == (cti.Target{}) {
+		return r.desks.Attend(o.Attend), nil
+	}
 	id := next.Flow
 	if next == (cti.Target{}) {
 		id = r.byKey[number.Key(o.DID, r.area)]

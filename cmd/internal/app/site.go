@@ -110,7 +110,7 @@ func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
 
 // route builds the table of numbers anew.
 func (s *site) route(ctx context.Context) error {
-	table, err := newRoutes(ctx, s.db, s.Box.AreaCode, ivr.Deps{
+	table, err := newRoutes(ctx, s.db, s.Box.AreaCode, s.floor, ivr.Deps{
 		Prompts: prompts{s.prompts}, Queues: s.floor, Fetcher: fetcher{outbound.Client(s.Box.Outbound.Allow, false)},
 	})
 	if err != nil {

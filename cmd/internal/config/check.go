@@ -27,9 +27,7 @@ func (b *Box) check(d *document) {
 	}
 	b.HTTP.check(d)
 	d.rejectAll("sip", b.SIP.Validate())
-	if len(b.Voicebox) > 0 {
-		d.reject("voicebox", notYet)
-	}
+	b.checkVoicebox(d)
 	if len(b.DatabaseDoor) > 0 {
 		d.reject("database_door", notYet)
 	}

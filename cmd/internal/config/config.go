@@ -61,19 +61,6 @@ type TLS struct {
 	} `yaml:"acme"`
 }
 
-// Voicebox is one analogue line. Not yet supported.
-type Voicebox struct {
-	Port     string `yaml:"port"`
-	Serial   string `yaml:"serial"`
-	Label    string `yaml:"label"`
-	Number   string `yaml:"number"`
-	Mode     string `yaml:"mode"`
-	Desk     string `yaml:"desk"`
-	Profile  string `yaml:"profile"`
-	Tones    any    `yaml:"tones"`
-	Polarity bool   `yaml:"polarity"`
-}
-
 // SMS are the carriers of texts.
 type SMS struct {
 	Accounts []Account `yaml:"accounts"`
@@ -191,20 +178,28 @@ func Load(file string) (*Box, error) {
 // load gives what could be read beside the faults, so that the site's faults
 // can be shown together with the box's.
 func load(file string) (*Box, Faults) {
+	box, d := read(file)
+	return box, d.faults
+}
+
+func read(file string) (*Box, *document) {
 	src, err := os.ReadFile(file)
 	if err != nil {
-		return nil, Faults{unreadable(file, err)}
+		return nil, &document{faults: Faults{unreadable(file, err)}}
 	}
 	box := Default()
 	d := decode(file, src, &box)
 	for i := range box.SMS.Accounts {
 		fillAccount(&box.SMS.Accounts[i])
 	}
+	for i := range box.Voicebox {
+		fillVoicebox(&box.Voicebox[i], i+1)
+	}
 	box.check(d)
 	if err := box.resolve(file); err != nil {
 		d.faults = append(d.faults, Fault{File: file, Text: err.Error()})
 	}
-	return &box, d.faults
+	return &box, d
 }
 
 func unreadable(file string, err error) Fault {
@@ -246,7 +241,11 @@ func (b *Box) resolve(file string) error {
 	if err != nil {
 		return fmt.Errorf("folder of %s: %w", file, err)
 	}
-	for _, path := range []*string{&b.Data, &b.Site, &b.SecretKeyFile} {
+	paths := []*string{&b.Data, &b.Site, &b.SecretKeyFile}
+	for i := range b.Voicebox {
+		paths = append(paths, &b.Voicebox[i].Port)
+	}
+	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}

@@ -65,7 +65,8 @@ sip:
     - {name: a, register: true}
     - {name: a, codecs: [OPUS], colour: red}
 voicebox:
-  - {port: /dev/ttyACM0}
+  - {port: /dev/ttyACM0, serial: "1", number: 12a, mode: attend, profile: best, tones: {hum: [1s, 1s], busy: [1s], dial: {hz: 9, colour: red}}}
+  - {label: "line 1", desk: "1001", tones: us}
 sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567", src_id: 106x, window: 5000, active_test: 1ms, report_wait: 9000h, secret: a, secret_file: config.go}]}
 `)
 	_, err := Load(file)
@@ -82,7 +83,18 @@ sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567", src_id: 106x, win
 		"sip.trunks[1].colour: is no key",
 		"sip.trunks[1].name: \"a\" is there twice",
 		"sip.trunks[1].codecs: \"OPUS\"",
-		":10:1: voicebox: not yet supported",
+		":11:26: voicebox[0].serial: stands beside port",
+		"voicebox[0].number: \"12a\"",
+		"voicebox[0].mode: attend wants desk",
+		"voicebox[0].profile: \"best\" is none of",
+		"voicebox[0].tones.hum: is no tone; there are ",
+		"voicebox[0].tones.busy: wants on and off times in pairs",
+		"voicebox[0].tones.dial.hz: 9 is no frequency",
+		"voicebox[0].tones.dial.colour: is no key",
+		":12:5: voicebox[1]: wants a port",
+		":12:6: voicebox[1].label: \"line 1\" is there twice",
+		"voicebox[1].desk: is for mode attend",
+		"voicebox[1].tones: \"us\" is neither",
 		"sms.accounts[0].address: \"nowhere\" is no host:port",
 		"sms.accounts[0].sp_id: ",
 		"sms.accounts[0].src_id: ",

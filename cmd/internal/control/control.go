@@ -151,6 +151,16 @@ func order[In, Out any](do func(context.Context, In) (Out, error)) http.Handler 
 // Client speaks to the daemon that runs on dir; it is an [Admin].
 type Client struct{ http *http.Client }
 
+// Running says whether a daemon serves its socket in the data folder dir.
+func Running(dir string) bool {
+	conn, err := net.DialTimeout("unix", socketPath(dir), time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was said on it
+	return true
+}
+
 // Dial makes a client; nothing is sent yet.
 func Dial(dir string) *Client {
 	path := socketPath(dir)
