@@ -23,6 +23,8 @@ type box struct {
 	say     []int16
 	lines   []analog.Line
 	liftAt  int // ring bursts to hear before it lifts; 0: never
+	holdFor int // frames; 0: it never hangs up by itself
+	held    int
 	bursts  int
 	ringing bool
 }
@@ -61,6 +63,10 @@ func (b *box) answer(in analog.Line) analog.Box {
 		}
 	}
 	b.ringing = in.Ringing
+	if b.off && b.holdFor > 0 {
+		b.held++
+		b.off = b.held <= b.holdFor
+	}
 	out := analog.Box{OffHook: b.off}
 	if b.off {
 		n := copy(out.Sound[:], b.say)
