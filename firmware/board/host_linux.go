@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -162,15 +162,43 @@ type terminal struct {
 	name  string
 }
 
+// openTerminal makes a raw one. The box's end does not block, so that closing
+// it wakes who reads from it.
 func openTerminal() (*terminal, error) {
-	master, slave, err := pty.Open()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening a pseudo-terminal: %w", err)
+	}
+	slave, err := otherEnd(master)
+	if err != nil {
+		return nil, errors.Join(err, master.Close())
 	}
 	if _, err := term.MakeRaw(int(slave.Fd())); err != nil {
 		return nil, errors.Join(fmt.Errorf("setting a pseudo-terminal raw: %w", err), master.Close(), slave.Close())
 	}
 	return &terminal{File: master, other: slave, name: slave.Name()}, nil
+}
+
+// otherEnd unlocks and opens the host's end.
+func otherEnd(master *os.File) (*os.File, error) {
+	conn, err := master.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("a pseudo-terminal: %w", err)
+	}
+	number, failed := 0, error(nil)
+	err = conn.Control(func(fd uintptr) {
+		if failed = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); failed == nil {
+			number, failed = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return nil, fmt.Errorf("unlocking a pseudo-terminal: %w", err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening the host's end: %w", err)
+	}
+	return slave, nil
 }
 
 func (t *terminal) Close() error { return errors.Join(t.File.Close(), t.other.Close()) }

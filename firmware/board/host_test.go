@@ -246,6 +246,28 @@ func TestTakenFolder(t *testing.T) {
 	}
 }
 
+// The end does not wait for a host or an exchange that hold on.
+func TestEndIsSoon(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ports")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- board.RunHost(ctx, dir, 2, slog.New(slog.DiscardHandler)) }()
+	waitFor(t, filepath.Join(dir, "analog2"))
+	open(t, dir, 1).command("AT")
+	e, _ := connect(t, dir, 1)
+	e.frame(nil)
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Fatal("still running after 3 s")
+	}
+}
+
 // What a crash left is replaced.
 func TestLeftOvers(t *testing.T) {
 	dir := t.TempDir()

@@ -37,7 +37,7 @@ func TestRandomBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, dice := inVoice(t), rand.New(rand.NewPCG(1, 2))
-			chunk := make([]byte, 500)
+			chunk := make([]byte, 2000)
 			for range 1 << 20 / len(chunk) {
 				for i := range chunk {
 					chunk[i] = byte(dice.Uint32())
