@@ -12,6 +12,7 @@ import (
 type Plan struct {
 	Ignore   bool          // says nothing at all
 	Silent   bool          // does not say 180
+	Early    float64       // says 183 instead and sends this tone before it answers; 0: no
 	Ring     time.Duration // then answers, or refuses with Reject
 	Never    bool          // rings until the caller gives up
 	Reject   int           // 486, 603 …; 0: answers
@@ -53,7 +54,11 @@ func (t *Talk) act(plan Plan) {
 		<-t.ended
 		return
 	}
-	if t.say(100, "Trying"); !plan.Silent {
+	t.say(100, "Trying")
+	switch {
+	case plan.Early != 0:
+		t.Early(plan.Early)
+	case !plan.Silent:
 		t.Ring()
 	}
 	switch {
@@ -102,8 +107,23 @@ func (t *Talk) Ring() {
 	t.rings()
 }
 
+// Early says 183 to an incoming call and lets it hear a tone before the answer
+// (RFC 3960 §3.2).
+func (t *Talk) Early(hz float64) {
+	if err := t.start(t.invite.Body); err != nil {
+		t.phone.cfg.Log.Warn("phone: no early sound", "err", err)
+		return
+	}
+	t.Tone(hz)
+	t.provide(183, "Session Progress", t.answerTo(t.invite.Body))
+	t.rings()
+}
+
 // say sends a provisional response and keeps it for a repeated INVITE.
-func (t *Talk) say(code int, reason string) {
+func (t *Talk) say(code int, reason string) { t.provide(code, reason, "") }
+
+// provide is say with an SDP, if there is one.
+func (t *Talk) provide(code int, reason, sdp string) {
 	tag := t.localTag
 	if code == 100 {
 		tag = ""
@@ -111,6 +131,10 @@ func (t *Talk) say(code int, reason string) {
 	res := t.invite.Reply(code, reason, tag)
 	if code != 100 {
 		res.Add("Contact", t.phone.contact(t.phone.cfg.User))
+	}
+	if sdp != "" {
+		res.Add("Content-Type", "application/sdp")
+		res.Body = sdp
 	}
 	data := res.Bytes()
 	t.mu.Lock()

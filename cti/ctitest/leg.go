@@ -86,6 +86,10 @@ func (l *Leg) Answer(ctx context.Context) error {
 	if l.origin.Direction == cti.In && !l.isOver() {
 		l.PickUp()
 	}
+	return l.wait(ctx)
+}
+
+func (l *Leg) wait(ctx context.Context) error {
 	select {
 	case <-l.answered:
 		return nil

@@ -213,6 +213,7 @@ func (a *attempt) provisional(res *wire.Response) {
 		a.leg.alert()
 		if body := bodySDP(res); len(body) > 0 {
 			a.early = body
+			a.leg.hearEarly(body)
 		}
 	}
 	if a.isStopped() {

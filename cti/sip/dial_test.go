@@ -160,7 +160,7 @@ func TestDialRefusals(t *testing.T) {
 		}
 	}
 	leg := r.dial("trunk:out/139")
-	if _, err := r.Dial(context.Background(), "trunk:out/139", cti.Number{}, ""); !errors.Is(err, cti.ErrBusy) {
+	if _, err := r.Dial(context.Background(), "trunk:out/139", cti.Number{}, ""); !errors.Is(err, cti.ErrUnreachable) {
 		t.Errorf("over max_calls: %v", err)
 	}
 	leg.Hangup(cti.CauseCanceled)
@@ -354,4 +354,32 @@ func TestReinviteFromPhone(t *testing.T) {
 	}
 	leg.Hangup(cti.CauseNormal)
 	await(t, call.Ended(), "BYE")
+}
+
+// A carrier's own ringback is heard before the answer, and the same stream goes
+// on behind it.
+func TestEarlySound(t *testing.T) {
+	carrier := startPhone(t, ctitest.PhoneConfig{
+		User: "carrier",
+		OnCall: func(*ctitest.Talk) ctitest.Plan {
+			return ctitest.Plan{Early: 440, Ring: 400 * time.Millisecond, Hz: 620}
+		},
+	})
+	r := start(t, func(c *sip.Config, _ *rig) {
+		c.Trunks = append(c.Trunks, sip.Trunk{Name: "out", Address: carrier.Addr().String()})
+	})
+	leg := r.dial("trunk:out/139")
+	early, ok := leg.(cti.Early)
+	if !ok {
+		t.Fatal("a leg through a trunk has no early sound")
+	}
+	await(t, early.Early(), "early sound")
+	await(t, leg.Alerting(), "alerting")
+	eventually(t, "packets before the answer", func() bool { return leg.Media().Stats().Received > 5 })
+	if err := leg.Answer(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	before := leg.Media().Stats().Received
+	eventually(t, "packets behind it", func() bool { return leg.Media().Stats().Received > before+5 })
+	leg.Hangup(cti.CauseNormal)
 }

@@ -20,6 +20,8 @@ import (
 type outLeg struct {
 	*leg
 	answered chan struct{}
+	early    chan struct{} // closed when there is sound before the answer
+	earlyOne sync.Once
 
 	attempts []*attempt
 
@@ -111,7 +113,7 @@ func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *t
 		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
 	if !tr.enter() {
-		return nil, nil, fmt.Errorf("%w: %w", cti.ErrBusy, errTrunkFull)
+		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errTrunkFull)
 	}
 	uri := wire.Uri{Scheme: "sip", User: userPart(number), Host: hostText(at[0].Addr()), Port: int(at[0].Port())}
 	return []target{{uri: uri, to: at[0], ep: ep, next: at[1:]}}, tr, nil
@@ -132,7 +134,7 @@ func (s *Server) newOutLeg(d cti.Device, as cti.Number, tr *trunk, first target)
 		base.trunk, base.laws, base.origin.Line = tr, tr.codecs, tr.Name
 	}
 	base.sdp.addr = netip.AddrPortFrom(s.advertised(first.ep, first.to.Addr()), rtp.LocalAddr().Port())
-	l := &outLeg{leg: base, answered: make(chan struct{})}
+	l := &outLeg{leg: base, answered: make(chan struct{}), early: make(chan struct{})}
 	s.legs.add(base, l.Hangup)
 	return l, nil
 }
@@ -179,6 +181,27 @@ func (l *outLeg) Answer(ctx context.Context) error {
 		return err
 	}
 	return cti.ErrCleared
+}
+
+// Early is closed when a carrier lets us hear ringback or an announcement of
+// its own (RFC 3960 §3.2): [cti.Early].
+func (l *outLeg) Early() <-chan struct{} { return l.early }
+
+// hearEarly starts the sound that a provisional response describes. Of several
+// phones that ring at a time none is heard before the answer.
+func (l *outLeg) hearEarly(body []byte) {
+	if len(l.attempts) > 1 {
+		return
+	}
+	sound, err := read(body, l.laws)
+	if err == nil {
+		err = l.start(sound)
+	}
+	if err != nil {
+		l.log.Info("early sound is of no use", "err", err)
+		return
+	}
+	l.earlyOne.Do(func() { close(l.early) })
 }
 
 // Hangup cancels what rings, or ends the talk with BYE.
