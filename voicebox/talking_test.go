@@ -169,7 +169,6 @@ func TestFarEndHangsUp(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			b.tells(v253.Reversed)
 		}, ByPolarity, 5 * time.Second, 5 * time.Second},
-		"silence": {oneLine(), func(*fakeBox) {}, BySilence, silenceLimit - time.Second, silenceLimit + time.Second},
 		"busy reports of the box": {oneLine(), func(b *fakeBox) {
 			for range busyReports {
 				time.Sleep(700 * time.Millisecond)
