@@ -28,13 +28,12 @@ type receiver struct {
 
 // The receiver's limits.
 const (
-	bitLength   = float64(Rate) / baud
-	sureness    = 0.4            // least part of the power that a byte explains
-	longestGap  = 40 * bitLength // of mark between two bytes
-	ahead       = 82             // samples to be there from a start bit on: 11 bits and a little
-	kept        = 64             // samples to be kept before the earliest of interest
-	mostTracked = 0.03           // a tone follows its sender so far from nominal
-	farthest    = bitLength / 2  // a start is looked for so far from where it is due
+	bitLength  = float64(Rate) / baud
+	sureness   = 0.4            // least part of the power that a byte explains
+	longestGap = 40 * bitLength // of mark between two bytes
+	ahead      = 90             // samples to be there from a start bit on: 11 bits and a little
+	kept       = 64             // samples to be kept before the earliest of interest
+	farthest   = bitLength / 2  // a start is looked for so far from where it is due
 )
 
 func newReceiver() *receiver {
@@ -141,6 +140,7 @@ func (r *receiver) takeByte() bool {
 	late := r.waited > 3
 	if !late || r.mayStart(samples, r.next) {
 		if b, ok := r.another(samples, r.next); ok {
+			r.pace(r.start-r.next, r.length)
 			return r.keep(b)
 		}
 	}
@@ -239,11 +239,14 @@ type byteFit struct {
 	modulation Modulation
 	mark       float64 // radians a sample, as this sender has it
 	space      float64
-	period     float64 // samples a bit
+	due        float64            // the space as the mark lets one expect it
+	fits       [spaceOffs]float64 // how well all bytes fit with a space about there
+	period     float64            // samples a bit
 
 	start float64 // of the byte that was found
 	slots [slots][2]complex128
 	turns [2]complex128
+	rest  [slots + 1]float64
 	best  float64
 	bits  uint16
 }
@@ -256,7 +259,9 @@ func (f *byteFit) tune(m Modulation, hz float64) {
 	nominal, space := m.tones()
 	f.modulation = m
 	f.mark = 2 * math.Pi * hz / Rate
-	f.space = 2 * math.Pi * space * hz / nominal / Rate
+	f.due = 2 * math.Pi * space * hz / nominal / Rate
+	f.space = f.due
+	f.fits = [spaceOffs]float64{}
 	f.period = bitLength
 }
 
@@ -276,38 +281,75 @@ func (f *byteFit) lost(x []float64, p float64) bool {
 	return most*2 < 0.4*f.period*squares(x[from:to])
 }
 
-// first finds the first byte near p, whatever its space is off by.
+// roundBits is the period of senders that round bits to samples, as minimodem does at 8 kHz.
+const roundBits = 7
+
+// The period is followed that far, by bytes that come no more than contiguous late.
+const (
+	fastestBit = 0.96 * bitLength
+	slowestBit = 1.06 * bitLength
+	contiguous = 0.45 * bitLength
+)
+
+// pace follows the sender's clock: byte number n came late by so many samples.
+func (f *byteFit) pace(late float64, n int) {
+	if math.Abs(late) < contiguous {
+		f.period = min(max(f.period+late/10*max(0.3, 1/float64(n)), fastestBit), slowestBit)
+	}
+}
+
+// first finds the first byte near p, whatever its space is off by and whether its bits are
+// rounded. It tries again from where it got to, since p may be most of a bit too early.
 func (f *byteFit) first(x []float64, p float64) (byte, bool) {
-	space, best, found := f.space, 0.0, f.space
-	for _, off := range []float64{0, -25, 25} {
-		f.space = space + 2*math.Pi*off/Rate
-		if s := f.fit(x, p, startsHere); s > best {
-			best, found = s, f.space
+	if f.fit(x, p, startsHere) < f.fit(x, p, startsLater) {
+		return 0, false // nothing but mark
+	}
+	for range 2 {
+		best := f.trial(x, p, bitLength)
+		if rounded := f.trial(x, p, roundBits); rounded.explains > best.explains {
+			best = rounded
+		}
+		f.space, f.period, p = best.space, best.period, best.start
+	}
+	return f.another(x, p)
+}
+
+// trial is the first byte taken with one period.
+type trial struct{ explains, space, period, start float64 }
+
+func (f *byteFit) trial(x []float64, p, period float64) trial {
+	best := trial{period: period}
+	f.period = period
+	for i := 0; i < spaceOffs; i += 2 {
+		f.space = f.offset(float64(i))
+		start := f.align(x, p)
+		if s := f.score(x, start, f.bits, f.space); s > best.explains {
+			best.explains, best.space, best.start = s, f.space, start
 		}
 	}
-	f.space = found
-	return f.another(x, p)
+	return best
 }
 
 // another finds a byte near p.
 func (f *byteFit) another(x []float64, p float64) (byte, bool) {
-	here := f.fit(x, p, startsHere)
-	bits := f.bits
-	if here <= f.fit(x, p, startsLater) {
+	if f.fit(x, p, startsLater) >= f.fit(x, p, startsHere) {
 		return 0, false
 	}
-	start := f.settle(x, p, bits)
-	explained := f.fit(x, start, startsHere)
-	if explained < sureness {
+	f.start = f.align(x, p)
+	if f.score(x, f.start, f.bits, f.space) < sureness {
 		return 0, false
 	}
-	f.start = f.settle(x, start, f.bits)
-	f.track()
-	if math.Abs(f.start-p) < 1 {
-		f.period += 0.03 * (f.start - p)
-		f.period = min(max(f.period, bitLength*(1-mostTracked)), bitLength*(1+mostTracked))
-	}
+	f.track(x)
 	return byte(f.bits >> 2), true
+}
+
+// align finds bits and start together: near p, the best start for the best bits, twice.
+func (f *byteFit) align(x []float64, p float64) float64 {
+	for range 2 {
+		f.fit(x, p, startsHere)
+		p = f.settle(x, p, f.bits)
+	}
+	return p
 }
 
 // A pattern holds what each slot may be: bit 0 of a slot for a space, bit 1 for a mark.
@@ -321,22 +363,14 @@ var (
 // fit finds the bits that explain most of the power from the bit before start on, and how much: 0 to 1.
 func (f *byteFit) fit(x []float64, start float64, p pattern) float64 {
 	from := start - f.period
-	for k := range slots {
-		at := from + float64(k)*f.period
-		if p[k]&1 != 0 {
-			f.slots[k][0] = correlate(x, at, f.period, f.space)
-		}
-		if p[k]&2 != 0 {
-			f.slots[k][1] = correlate(x, at, f.period, f.mark)
-		}
-	}
-	f.turns = [2]complex128{cmplx.Rect(1, -f.space*f.period), cmplx.Rect(1, -f.mark*f.period)}
+	f.look(x, from, p)
 	f.best = -1
 	f.climb(p, 0, 0, 0, 1)
 	return f.part(x, from, f.best)
 }
 
 // climb tries all bits from slot k on; phase turns a slot's start back to the first one's.
+// It goes where more is found first, and not at all where no more can be found.
 func (f *byteFit) climb(p pattern, k int, bits uint16, sum, phase complex128) {
 	if k == slots {
 		if s := squared(sum); s > f.best {
@@ -344,38 +378,41 @@ func (f *byteFit) climb(p pattern, k int, bits uint16, sum, phase complex128) {
 		}
 		return
 	}
-	for b := range uint16(2) {
-		if p[k]&(1<<b) != 0 {
-			f.climb(p, k+1, bits|b<<k, sum+phase*f.slots[k][b], phase*f.turns[b])
+	if most := math.Sqrt(squared(sum)) + f.rest[k]; most*most <= f.best {
+		return
+	}
+	space, mark := sum+phase*f.slots[k][0], sum+phase*f.slots[k][1]
+	first := uint16(1)
+	if p[k]&2 == 0 || p[k]&1 != 0 && squared(space) > squared(mark) {
+		first = 0
+	}
+	for _, b := range [2]uint16{first, 1 - first} {
+		if p[k]&(1<<b) == 0 {
+			continue
 		}
+		next := space
+		if b == 1 {
+			next = mark
+		}
+		f.climb(p, k+1, bits|b<<k, next, phase*f.turns[b])
 	}
 }
 
-// settle moves a start by steps of half a sample to where the bits fit best.
-func (f *byteFit) settle(x []float64, due float64, bits uint16) float64 {
-	start, best := due, f.score(x, due, bits)
-	for _, step := range []float64{0.5, -0.5} {
-		for at := start + step; math.Abs(at-due) <= farthest; at += step {
-			s := f.score(x, at, bits)
-			if s <= best {
-				break
+// look correlates each slot with the tones it may have, and sums up what the rest can still give.
+func (f *byteFit) look(x []float64, from float64, p pattern) {
+	f.rest[slots] = 0
+	for k := slots - 1; k >= 0; k-- {
+		at := from + float64(k)*f.period
+		var most float64
+		for b := range uint16(2) {
+			if p[k]&(1<<b) != 0 {
+				f.slots[k][b] = correlate(x, at, f.period, f.tone(b))
+				most = max(most, squared(f.slots[k][b]))
 			}
-			best, start = s, at
 		}
+		f.rest[k] = f.rest[k+1] + math.Sqrt(most)
 	}
-	return start
-}
-
-// score is how much of the power bits explain.
-func (f *byteFit) score(x []float64, start float64, bits uint16) float64 {
-	from := start - f.period
-	sum, phase := complex128(0), complex128(1)
-	for k := range slots {
-		b := bits >> k & 1
-		sum += phase * correlate(x, from+float64(k)*f.period, f.period, f.tone(b))
-		phase *= f.turns[b]
-	}
-	return f.part(x, from, squared(sum))
+	f.turns = [2]complex128{cmplx.Rect(1, -f.space*f.period), cmplx.Rect(1, -f.mark*f.period)}
 }
 
 func (f *byteFit) tone(b uint16) float64 {
@@ -385,30 +422,67 @@ func (f *byteFit) tone(b uint16) float64 {
 	return f.space
 }
 
+// settle moves a start by steps of half a sample to where the bits fit best.
+func (f *byteFit) settle(x []float64, due float64, bits uint16) float64 {
+	start, best := due, f.score(x, due, bits, f.space)
+	for _, step := range []float64{0.5, -0.5} {
+		for at := start + step; math.Abs(at-due) <= farthest; at += step {
+			s := f.score(x, at, bits, f.space)
+			if s <= best {
+				break
+			}
+			best, start = s, at
+		}
+	}
+	return start
+}
+
+// score is how much of the power bits explain if the space is so many radians a sample.
+func (f *byteFit) score(x []float64, start float64, bits uint16, space float64) float64 {
+	from := start - f.period
+	tones := [2]float64{space, f.mark}
+	turns := [2]complex128{cmplx.Rect(1, -space*f.period), cmplx.Rect(1, -f.mark*f.period)}
+	sum, phase := complex128(0), complex128(1)
+	for k := range slots {
+		b := bits >> k & 1
+		sum += phase * correlate(x, from+float64(k)*f.period, f.period, tones[b])
+		phase *= turns[b]
+	}
+	return f.part(x, from, squared(sum))
+}
+
 // part is which part of the power a sum over all slots stands for.
 func (f *byteFit) part(x []float64, from, sum float64) float64 {
 	a, b := int(math.Ceil(from)), int(math.Ceil(from+slots*f.period))
 	return 2 * sum / (float64(b-a)*squares(x[a:b]) + 1)
 }
 
-// track follows the sender's frequencies by how the phase turns where a bit repeats.
-func (f *byteFit) track() {
-	var turn [2]complex128
-	for k := 1; k < slots; k++ {
-		b := f.bits >> k & 1
-		if b != f.bits>>(k-1)&1 {
-			continue
-		}
-		turn[b] += f.slots[k][b] * f.turns[b] * cmplx.Conj(f.slots[k-1][b])
-	}
-	mark, space := f.modulation.tones()
-	f.space = tracked(f.space, turn[0], f.period, 2*math.Pi*space/Rate)
-	f.mark = tracked(f.mark, turn[1], f.period, 2*math.Pi*mark/Rate)
+// spaceOffs are how far the space may lie from where the mark lets one expect it, in Hz:
+// either tone may be off by 1.5 %, each on its own.
+const (
+	spaceOffs = 9
+	spaceStep = 15.0
+)
+
+func (f *byteFit) offset(i float64) float64 {
+	return f.due + 2*math.Pi*spaceStep*(i-spaceOffs/2)/Rate
 }
 
-func tracked(tone float64, turn complex128, period, nominal float64) float64 {
-	tone += 0.3 * cmplx.Phase(turn) / period
-	return min(max(tone, nominal*(1-mostTracked)), nominal*(1+mostTracked))
+// track finds the sender's space: the frequency at which all bytes so far fit best.
+func (f *byteFit) track(x []float64) {
+	best := 0
+	for i := range f.fits {
+		f.fits[i] += f.score(x, f.start, f.bits, f.offset(float64(i)))
+		if f.fits[i] > f.fits[best] {
+			best = i
+		}
+	}
+	top := float64(best)
+	if best > 0 && best < spaceOffs-1 {
+		before, at, after := f.fits[best-1], f.fits[best], f.fits[best+1]
+		top += (after - before) / (2 * (2*at - before - after)) // the top of a parabola
+	}
+	f.space = f.offset(top)
 }
 
 // correlate is the part of the samples in [at, at+period) at a tone of w radians a sample that has phase 0 at at.
