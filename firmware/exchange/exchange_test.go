@@ -167,7 +167,7 @@ func TestCallerIDReachesTheBox(t *testing.T) {
 	who := dsp.CallerID{Number: "13812345678", Name: "王芳", Time: "11220130"}
 	for _, mode := range []string{"fsk", "dtmf"} {
 		for _, prelude := range []exchange.Prelude{exchange.NoPrelude, exchange.ReversalPrelude, exchange.RingPrelude} {
-			ctx, e, b := line(t, exchange.Config{Level: -20, Prelude: prelude})
+			ctx, e, b := line(t, exchange.Config{Level: -20, Noise: -45, Prelude: prelude})
 			who.Mode = mode
 			b.liftAt = 2
 			if prelude == exchange.RingPrelude && mode == "dtmf" {
