@@ -1,6 +1,7 @@
 package board
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -29,6 +30,7 @@ type frames struct {
 	accept func(until time.Time) (stream, error) // waits for an exchange
 	conn   *analog.Conn
 	next   time.Time // of the own clock
+	owed   bool      // somebody sent what was no frame, and may wait for the answer
 
 	mu     sync.Mutex // now and closed, for Close
 	now    stream
@@ -48,6 +50,7 @@ func (f *frames) ReadLine(in *analog.Line) error {
 	}
 	_ = f.now.SetReadDeadline(time.Now().Add(silenceLimit)) // a dead one fails below
 	if err := f.conn.ReadLine(in); err != nil {
+		f.owed = errors.Is(err, analog.ErrBroken)
 		f.drop()
 		*in = analog.Line{}
 	}
