@@ -19,7 +19,8 @@ SELECT 'route ' || id || ' names flow ' || json_extract(doc, '$.flow') FROM obje
 	WHERE kind = 'route' AND json_extract(doc, '$.flow') NOT IN (SELECT id FROM objects WHERE kind = 'flow')
 UNION ALL
 SELECT 'flow ' || f.id || ' names queue ' || json_extract(n.value, '$.queue') FROM objects f, json_each(f.doc, '$.nodes') n
-	WHERE f.kind = 'flow' AND json_extract(n.value, '$.queue') NOT IN (SELECT id FROM objects WHERE kind = 'queue')`
+	WHERE f.kind = 'flow' AND json_extract(n.value, '$.queue') IS NOT NULL
+	AND json_extract(n.value, '$.queue') NOT IN (SELECT id FROM objects WHERE kind = 'queue')`
 
 // linked makes a change of the site and refuses it, naming each name that it
 // would leave leading nowhere. What was so before does not count.

@@ -117,6 +117,14 @@ func TestDocuments(t *testing.T) {
 
 // TestNothingIsLeftDangling: what is named by something else stays, and nothing
 // may name what is not there.
+// TestNoQueues: a shop that only plays has no queue, and its flows' other nodes
+// name none.
+func TestNoQueues(t *testing.T) {
+	good(t, storagetest.Open(t).ApplySite(t.Context(), storage.Site{Flows: []storage.Flow{
+		{ID: "f", Doc: json.RawMessage(`{"id":"f","start":"a","nodes":{"a":{"play":"p.wav","next":"b"},"b":{"hangup":{}}}}`)},
+	}}))
+}
+
 func TestNothingIsLeftDangling(t *testing.T) {
 	d := storagetest.Open(t)
 	ctx := t.Context()
