@@ -1,6 +1,9 @@
 package dsp
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Cadence is a call-progress tone: on, off, on, off … of Hz together; no
 // Pattern: continuous.
@@ -61,43 +64,69 @@ const (
 	unlikeness = 4  // power of ons to each other, and of the quiet between to them
 )
 
-// segment is a stretch with the tone, or without.
-type segment struct {
-	on       bool
-	n        int
-	power    float64 // mean
-	least    float64
-	most     float64
-	lag      [2]float64
-	counted  int
-	startsAt int64
+// mostTones is how many tones together are told apart.
+const mostTones = 4
+
+// glance is what one hop shows of a set of tones: whether they are on, the
+// power of all that is heard, and of each tone where they are several.
+type glance struct {
+	on    bool
+	power float32
+	each  [mostTones]float32
 }
 
-// add takes a hop's power; the first two and the last two of a segment are
-// its edges and are left out.
-func (s *segment) add(power float64) {
+// segment is a stretch with the tone, or without.
+type segment struct {
+	on          bool
+	n           int // hops
+	begin       int64
+	all         float64 // power of all hops, summed
+	each        [mostTones]float64
+	lag         [2]float64 // of the last two hops
+	middle      float64    // mean, without two hops at either end
+	least, most float64    // there
+}
+
+// add takes a hop; the first two and the last two of a segment are its edges
+// and are not its middle.
+func (s *segment) add(g glance) {
+	power := float64(g.power)
+	s.all += power
+	for i, v := range g.each {
+		s.each[i] += float64(v)
+	}
 	if s.n >= 4 {
-		s.take(s.lag[0])
+		s.settle(s.lag[0])
 	}
 	s.lag[0], s.lag[1] = s.lag[1], power
 	s.n++
 }
 
-func (s *segment) take(power float64) {
-	if s.counted == 0 {
+func (s *segment) settle(power float64) {
+	n := float64(s.n - 3)
+	if n == 1 {
 		s.least, s.most = power, power
 	}
-	s.counted++
-	s.power += (power - s.power) / float64(s.counted)
+	s.middle += (power - s.middle) / n
 	s.least, s.most = min(s.least, power), max(s.most, power)
+}
+
+// chord says whether each of n tones has its share.
+func (s *segment) chord(n int) bool {
+	for _, v := range s.each[:n] {
+		if v < toneEach*s.all {
+			return false
+		}
+	}
+	return true
 }
 
 // level is the mean power, also of a segment too short to have a middle.
 func (s *segment) level() float64 {
-	if s.counted == 0 {
+	if s.n <= 4 {
 		return s.lag[0]
 	}
-	return s.power
+	return s.middle
 }
 
 // beat is a cadence in hops.
@@ -125,7 +154,7 @@ func newBeat(c Cadence, plan Plan) beat {
 		b.need = 1
 	}
 	least, _ := around(b.pattern[len(b.pattern)-1])
-	b.check = min(least, settled)
+	b.check = max(2, min(least, settled))
 	return b
 }
 
@@ -134,7 +163,7 @@ func newBeat(c Cadence, plan Plan) beat {
 func surelyContinuous(c Cadence, plan Plan) int {
 	sure := leastOn
 	for _, other := range plan {
-		if !alike(other.Hz, c.Hz) {
+		if !slices.Equal(other.Hz, c.Hz) {
 			continue
 		}
 		for i := 0; i < len(other.Pattern); i += 2 {
@@ -156,33 +185,50 @@ func within(n, want int) bool {
 }
 
 // matches says whether the last segments, the newest of which is the off going
-// on, are so many whole cadences.
-func (b *beat) matches(past *rhythm, cycles int) bool {
-	n := cycles * len(b.pattern)
-	if past.n < n {
+// on, are as many whole cadences as are needed, of so many tones together.
+func (b *beat) matches(past *rhythm, tones int) bool {
+	n := b.need * len(b.pattern)
+	if past.n < n || n > len(past.ring) {
 		return false
 	}
 	on := past.back(1)
 	for i := range n {
 		s := past.back(i)
-		want := b.pattern[(len(b.pattern)-1-i%len(b.pattern))%len(b.pattern)]
+		want := b.pattern[len(b.pattern)-1-i%len(b.pattern)]
 		if i > 0 && !within(s.n, want) {
 			return false
 		}
-		if !s.fits(on, want > settled && b.need > 1) {
+		if s.on && !s.sounds(on, tones) || !s.on && !s.rests(on) && !b.among(want) {
 			return false
 		}
 	}
 	return b.need > 1 || b.alone(past)
 }
 
-// fits says whether s is as loud as a tone's on is, or as quiet as its off;
-// nobody keeps quiet in long pauses of a tone that comes into talk.
-func (s *segment) fits(on *segment, talk bool) bool {
-	if !s.on {
-		return talk || s.level() < on.level()/unlikeness
+// strays is how far the last segments are from b, in hops a segment.
+func (b *beat) strays(past *rhythm) float64 {
+	n, sum := b.need*len(b.pattern), 0
+	for i := 1; i < n; i++ {
+		off := past.back(i).n - b.pattern[len(b.pattern)-1-i%len(b.pattern)]
+		sum += max(off, -off)
 	}
-	if s.counted > 0 && s.most > s.least*unlikeness {
+	return float64(sum) / float64(n)
+}
+
+// among says that a pause is one in which people talk: a long one, of a tone
+// that comes into a call.
+func (b *beat) among(pause int) bool { return b.need > 1 && pause > settled }
+
+// rests says whether s is as quiet as a pause between tones like on.
+func (s *segment) rests(on *segment) bool { return s.level() < on.level()/unlikeness }
+
+// sounds says whether s is a tone like on, and steady; several tones together
+// beat.
+func (s *segment) sounds(on *segment, tones int) bool {
+	if tones > 0 {
+		return s.chord(tones)
+	}
+	if s.n > 4 && s.most > s.least*unlikeness {
 		return false
 	}
 	return s.level() < on.level()*unlikeness && on.level() < s.level()*unlikeness
@@ -207,7 +253,9 @@ type rhythm struct {
 // back gives the segment i before the newest.
 func (h *rhythm) back(i int) *segment { return &h.ring[(h.n-1-i)%len(h.ring)] }
 
-func (h *rhythm) push(s segment) {
-	h.ring[h.n%len(h.ring)] = s
+// push begins a segment.
+func (h *rhythm) push(s segment) *segment {
 	h.n++
+	*h.back(0) = s
+	return h.back(0)
 }

@@ -14,10 +14,10 @@ type Heard struct {
 }
 
 const (
-	toneShare = 0.7  // least share of the tone in all that is heard
-	toneEach  = 0.08 // least share of each of several tones
-	toneLeast = -45  // dBm0
-	toneWide  = 0.1  // of a frequency
+	toneShare = 0.7 // least share of the tone in all that is heard
+	toneEach  = 0.1 // least share of each of several tones
+	toneLeast = -45 // dBm0
+	toneWide  = 0.1 // of a frequency
 )
 
 // Tones finds the tones of a plan by frequency (±10 %) and cadence (±20 %).
@@ -32,66 +32,71 @@ type Tones struct {
 
 // track follows one set of frequencies.
 type track struct {
-	hz     []float64
-	bins   []int   // all of its probes
-	each   [][]int // those of each frequency
-	beats  []beat
-	past   rhythm
-	odd    int        // hops against the segment going on
-	oddly  [2]float64 // their power
-	now    int        // beat that is sure, -1 none
-	place  int        // in its pattern
+	hz    []float64
+	bins  []int // probes 50 Hz apart that hold all of it
+	each  []int // probes of the frequencies themselves, where they are several
+	beats []beat
+	past  rhythm
+
+	changing bool   // the last hop was against the segment going on
+	before   glance // that hop
+
+	now    int // beat that is sure, -1 none
+	place  int // in its pattern
 	count  int
 	origin int64
 }
 
-// NewTones makes a detector. Tones of more than one frequency may be weaker in
-// one than in the other by 10 dB.
+// NewTones makes a detector. Of several tones together one may be weaker than
+// the other by 6 dB, and they may be off by 3 %.
 func NewTones(p Plan) *Tones {
 	t := &Tones{floor: float32(loudness(toneLeast))}
 	t.slide.reset(toneHop)
-	var hz []int
+	var hz []float64
 	for _, c := range p {
-		i := slices.IndexFunc(t.tracks, func(have track) bool { return alike(have.hz, c.Hz) })
+		i := slices.IndexFunc(t.tracks, func(have track) bool { return slices.Equal(have.hz, c.Hz) })
 		if i < 0 {
 			i = len(t.tracks)
 			t.tracks = append(t.tracks, newTrack(c, &hz))
 		}
 		t.tracks[i].beats = append(t.tracks[i].beats, newBeat(c, p))
 	}
-	for _, k := range hz {
-		t.probes = append(t.probes, newProbe(float64(k)*bin))
+	for _, f := range hz {
+		t.probes = append(t.probes, newProbe(f))
 	}
 	t.powers = make([]float32, len(t.probes))
 	return t
 }
 
-func alike(a, b []float64) bool { return slices.Equal(a, b) }
-
-// newTrack adds the bins that c needs to those there are.
-func newTrack(c Cadence, all *[]int) track {
+// newTrack adds the probes that c needs to those there are.
+func newTrack(c Cadence, all *[]float64) track {
 	tr := track{hz: c.Hz, now: -1}
 	tr.past.push(segment{n: settled})
 	for _, hz := range c.Hz {
-		var own []int
-		for k := around50(hz * (1 - toneWide)); k <= around50(hz*(1+toneWide)); k++ {
-			i := slices.Index(*all, k)
-			if i < 0 {
-				i = len(*all)
-				*all = append(*all, k)
-			}
-			own = append(own, i)
+		for k := nearest(hz * (1 - toneWide)); k <= nearest(hz*(1+toneWide)); k++ {
+			i := indexOf(all, float64(k)*bin)
 			if !slices.Contains(tr.bins, i) {
 				tr.bins = append(tr.bins, i)
 			}
 		}
-		tr.each = append(tr.each, own)
+		if len(c.Hz) > 1 && len(tr.each) < mostTones {
+			tr.each = append(tr.each, indexOf(all, hz))
+		}
 	}
 	return tr
 }
 
-// around50 is the nearest bin.
-func around50(hz float64) int { return max(1, min(half-1, int(math.Round(hz/bin)))) }
+// nearest is the number of the bin nearest to hz.
+func nearest(hz float64) int { return int(math.Round(max(1, min(half-1, hz/bin)))) }
+
+// indexOf is the place of hz in all; it is added where it is not there.
+func indexOf(all *[]float64, hz float64) int {
+	if i := slices.Index(*all, hz); i >= 0 {
+		return i
+	}
+	*all = append(*all, hz)
+	return len(*all) - 1
+}
 
 // Detect takes the next samples: a tone is reported when its cadence is sure,
 // at each further cadence (Count), and when it is gone.
@@ -103,8 +108,7 @@ func (t *Tones) Detect(in []int16, found []Heard) []Heard {
 		t.measure()
 		for i := range t.tracks {
 			tr := &t.tracks[i]
-			on := t.view.power > t.floor && tr.sounds(t.powers, t.view.power)
-			found = tr.step(on, float64(t.view.power), t.slide.seen, found)
+			found = tr.step(tr.look(t.powers, &t.view, t.floor), t.slide.seen, found)
 		}
 		t.slide.next(toneHop)
 	}
@@ -115,6 +119,7 @@ func (t *Tones) Detect(in []int16, found []Heard) []Heard {
 func (t *Tones) measure() {
 	t.view.fold(&t.slide)
 	if t.view.power <= t.floor {
+		clear(t.powers)
 		return
 	}
 	for i := range t.probes {
@@ -122,47 +127,40 @@ func (t *Tones) measure() {
 	}
 }
 
-// sounds says whether the track's tones are nearly all that is heard.
-func (tr *track) sounds(powers []float32, all float32) bool {
-	if sum(powers, tr.bins) < toneShare*all {
-		return false
+// look says what a track hears: its tone is on where nearly all power is in
+// its bins.
+func (tr *track) look(powers []float32, v *view, floor float32) glance {
+	var sum float32
+	for _, i := range tr.bins {
+		sum += powers[i]
 	}
-	for _, own := range tr.each {
-		if len(tr.each) > 1 && sum(powers, own) < toneEach*all {
-			return false
-		}
+	g := glance{on: v.power > floor && sum*binShare > toneShare*v.power, power: v.power}
+	for k, i := range tr.each {
+		g.each[k] = powers[i]
 	}
-	return true
-}
-
-func sum(powers []float32, of []int) float32 {
-	var s float32
-	for _, i := range of {
-		s += powers[i]
-	}
-	return s * binShare
+	return g
 }
 
 // step takes one hop. A change counts when it lasts for two hops.
-func (tr *track) step(on bool, power float64, seen int64, found []Heard) []Heard {
+func (tr *track) step(now glance, seen int64, found []Heard) []Heard {
 	s := tr.past.back(0)
-	if on != s.on {
-		tr.oddly[tr.odd] = power
-		tr.odd++
-		if tr.odd < len(tr.oddly) {
-			return found
+	if now.on == s.on {
+		if tr.changing {
+			s.add(tr.before)
 		}
-		found = tr.closed(found, seen)
-		tr.past.push(segment{on: on, startsAt: max(0, seen-toneHop-span/2-toneHop/2)})
-		s = tr.past.back(0)
-	} else if tr.odd > 0 {
-		s.add(tr.oddly[0])
+		tr.changing = false
+		s.add(now)
+		return tr.lasts(found, seen)
 	}
-	if tr.odd == len(tr.oddly) {
-		s.add(tr.oddly[0])
+	if !tr.changing {
+		tr.changing, tr.before = true, now
+		return found
 	}
-	tr.odd = 0
-	s.add(power)
+	found = tr.closed(found, seen)
+	s = tr.past.push(segment{on: now.on, begin: max(0, seen-2*toneHop-span/2+toneHop/2)})
+	s.add(tr.before)
+	s.add(now)
+	tr.changing = false
 	return tr.lasts(found, seen)
 }
 
@@ -188,8 +186,8 @@ func (tr *track) lasts(found []Heard, seen int64) []Heard {
 	for i := range tr.beats {
 		b := &tr.beats[i]
 		switch {
-		case b.sure > 0 && s.on && s.n == b.sure:
-			found = tr.sure(found, i, 1, s.startsAt, seen)
+		case b.sure > 0 && s.on && s.n == b.sure && s.chord(len(tr.each)):
+			found = tr.sure(found, i, 1, s.begin, seen)
 		case b.sure == 0 && !s.on && s.n >= b.check && s.n < b.check+2:
 			found = tr.complete(found, i, seen)
 		}
@@ -217,11 +215,22 @@ func (tr *track) complete(found []Heard, i int, seen int64) []Heard {
 		}
 		return found
 	}
-	if tr.now >= 0 || !b.matches(&tr.past, b.need) {
+	if tr.now >= 0 || !b.matches(&tr.past, len(tr.each)) || tr.better(b) {
 		return found
 	}
 	first := tr.past.back(b.need*len(b.pattern) - 1)
-	return tr.sure(found, i, b.need, first.startsAt, seen)
+	return tr.sure(found, i, b.need, first.begin, seen)
+}
+
+// better says that another cadence fits better than b, which fits.
+func (tr *track) better(b *beat) bool {
+	for i := range tr.beats {
+		other := &tr.beats[i]
+		if other.sure == 0 && other.matches(&tr.past, len(tr.each)) && other.strays(&tr.past) < b.strays(&tr.past) {
+			return true
+		}
+	}
+	return false
 }
 
 func (tr *track) sure(found []Heard, i, count int, at, seen int64) []Heard {
