@@ -72,6 +72,11 @@ func (k *seeker) Answer(ctx context.Context) error {
 
 // try takes one exit; a leg that fails is hung up.
 func (k *seeker) try(ctx context.Context, exit Exit) error {
+	select {
+	case <-k.done:
+		return ErrCanceled
+	default:
+	}
 	leg, err := k.dial(exit)
 	if err != nil {
 		return fmt.Errorf("dial %s: %w", exit.Device.Scheme(), err)

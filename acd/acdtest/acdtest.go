@@ -24,7 +24,9 @@ type Floor struct {
 	*acd.Floor
 	Server *cti.Server
 	Store  *Store
-	Phones *Phones
+	Phones *Phones  // the agents', by extension
+	Abroad *Phones  // everybody else's, by NAME/NUMBER of a way out
+	Ways   []string // names of the ways out, the best first; "carrier"
 
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -51,7 +53,7 @@ func WithDesks(rows ...acd.DeskRow) Option {
 func Start(t testing.TB, cfg acd.Config, options ...Option) *Floor {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, phones := &Store{}, &Phones{plans: map[string]Phone{}, gone: map[string]bool{}}
+	store, phones := &Store{}, newPhones()
 	deps := acd.Deps{Phones: phones, Journal: store, Desks: store}
 	for _, o := range options {
 		o(&deps)
@@ -62,13 +64,15 @@ func Start(t testing.TB, cfg acd.Config, options ...Option) *Floor {
 		t.Fatal(err)
 	}
 	f := &Floor{
-		Floor: floor, Store: store, Phones: phones,
+		Floor: floor, Store: store, Phones: phones, Abroad: newPhones(), Ways: []string{"carrier"},
 		Server: cti.NewServer(cti.Config{AreaCode: "0571", Log: log}, cti.Deps{Engine: engine{}, Recorder: recorder{}, Ledger: store}),
 		wanted: map[string]cti.Wanted{}, got: map[string]cti.Outcome{},
 	}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	f.Server.SetRouter(router{f})
 	f.Server.Register("sip", phones)
+	f.Server.Register("trunk", f.Abroad)
+	f.Server.SetOutgoing(exits{f}, floor)
 	f.group.Go("floor", func() {
 		if err := floor.Run(f.ctx); err != nil {
 			t.Errorf("floor: %v", err)
@@ -139,6 +143,35 @@ func (f *Floor) Call(w cti.Wanted) *Caller {
 	return c
 }
 
+// Line lets a line's leg in; over is closed when its call is.
+func (f *Floor) Line(leg cti.Leg) (over <-chan struct{}) {
+	ended := make(chan struct{})
+	f.group.Go("line", func() {
+		defer close(ended)
+		_ = f.Server.Accept(f.ctx, leg)
+	})
+	return ended
+}
+
+// Make has an agent call a number.
+func (f *Floor) Make(agent, to string) (cti.CDR, error) {
+	return f.Server.Make(f.ctx, cti.Order{To: to, Agent: agent})
+}
+
+// exits lead out by the floor's ways.
+type exits struct{ *Floor }
+
+// Exits gives them.
+func (x exits) Exits(to cti.Number) []cti.Exit {
+	var all []cti.Exit
+	for _, way := range x.Ways {
+		all = append(all, cti.Exit{
+			Device: cti.Device("trunk:" + way + "/" + to.E164), As: cti.Number{Raw: "4001234567"}, Line: way,
+		})
+	}
+	return all
+}
+
 // HangUp is the caller putting down the receiver.
 func (c *Caller) HangUp() { c.RemoteHangup() }
 
@@ -161,10 +194,16 @@ func (c *Caller) Over() bool {
 	}
 }
 
-// router sends every call to the queue its caller wants.
+// router sends every call to the queue its caller wants, and one at an agent's
+// own telephone to the agent.
 type router struct{ *Floor }
 
-func (r router) Route(cti.Origin, cti.Target) (cti.Handler, error) { return r, nil }
+func (r router) Route(o cti.Origin, _ cti.Target) (cti.Handler, error) {
+	if o.Attend != "" {
+		return r.Attend(o.Attend), nil
+	}
+	return r, nil
+}
 
 func (r router) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) {
 	did := call.Origin().DID

@@ -1,6 +1,8 @@
 package acdtest_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 	"callbox/acd"
 	"callbox/acd/acdtest"
 	"callbox/cti"
+	"callbox/cti/ctitest"
 
 	"pgregory.net/rapid"
 )
@@ -21,6 +24,8 @@ type event struct {
 
 type day struct {
 	callers []*acdtest.Caller
+	made    []string // calls by agents
+	lines   []<-chan struct{}
 	detach  map[string]func()
 }
 
@@ -51,7 +56,7 @@ var phones = []acdtest.Phone{
 func anyEvent(t *rapid.T) event {
 	agent := rapid.SampledFrom(agents).Draw(t, "agent")
 	e := event{after: time.Duration(rapid.IntRange(0, 20000).Draw(t, "after")) * time.Millisecond}
-	switch rapid.IntRange(0, 5).Draw(t, "event") {
+	switch rapid.IntRange(0, 7).Draw(t, "event") {
 	case 0, 1, 2:
 		w := cti.Wanted{
 			Queue:    rapid.SampledFrom([]string{"a", "b"}).Draw(t, "queue"),
@@ -78,8 +83,37 @@ func anyEvent(t *rapid.T) event {
 				d.detach[agent] = f.Attach(agent)
 			}
 		}
+	case 6:
+		plan := rapid.SampledFrom(phones).Draw(t, "customer")
+		e.what = func(_ *testing.T, f *acdtest.Floor, d *day) {
+			f.Abroad.Plan("carrier/+8613900139000", plan)
+			if call, err := f.Make(agent, "13900139000"); err == nil {
+				d.made = append(d.made, call.ID)
+				time.AfterFunc(5*time.Minute, func() { // nobody talks for ever
+					_ = f.Server.Do(context.Background(), call.ID, cti.Command{Name: cti.CmdClearConnection})
+				})
+			}
+		}
+	case 7:
+		out := rapid.Bool().Draw(t, "out")
+		lifts := time.Duration(rapid.IntRange(0, 40).Draw(t, "lifts")) * time.Second
+		ends := time.Duration(rapid.IntRange(0, 80).Draw(t, "ends")) * time.Second
+		e.what = func(_ *testing.T, f *acdtest.Floor, d *day) { d.line(f, agent, out, lifts, ends) }
 	}
 	return e
+}
+
+// line lets an agent's own telephone ring, or call out.
+func (d *day) line(f *acdtest.Floor, agent string, out bool, lifts, ends time.Duration) {
+	o := cti.Origin{Direction: cti.In, Device: "line:1", Attend: agent}
+	if out {
+		o.Direction = cti.Out
+	}
+	line := ctitest.NewLine(o)
+	d.lines = append(d.lines, f.Line(line))
+	time.AfterFunc(lifts/2, func() { line.Tell("13700137000", "13900139000") })
+	time.AfterFunc(lifts, line.Lift)
+	time.AfterFunc(ends, line.Replace)
 }
 
 // pass lives through the day and says what went wrong.
@@ -102,12 +136,22 @@ func pass(t *testing.T, events []event) error {
 			return fmt.Errorf("caller %s: outcome %+v, record %+v", c.DID, out, cdr)
 		}
 	}
+	for _, line := range d.lines {
+		select {
+		case <-line:
+		default:
+			return errors.New("a call at an own telephone never came to an end")
+		}
+	}
+	if live := f.Server.Calls(); len(live) != 0 {
+		return fmt.Errorf("%d calls live for ever, of %d by agents", len(live), len(d.made))
+	}
 	for _, desk := range f.Desks() {
 		if desk.Call != "" && desk.State != acd.WorkingAfterCall || desk.Pending != "" {
 			return fmt.Errorf("a desk is stuck: %+v", desk)
 		}
 	}
-	if n := f.Phones.Live(); n != 0 {
+	if n := f.Phones.Live() + f.Abroad.Live(); n != 0 {
 		return fmt.Errorf("%d phones still in use", n)
 	}
 	return nil

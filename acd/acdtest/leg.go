@@ -35,6 +35,8 @@ func (engine) Bridge(media.Port, media.Port) func() { return func() {} }
 
 type recorder struct{}
 
-func (recorder) Record(context.Context, string, media.Port) (func(context.Context) cti.Recording, error) {
-	return func(context.Context) cti.Recording { return cti.Recording{State: cti.RecordingComplete} }, nil
+func (recorder) Record(_ context.Context, _ string, outside media.Port) (func(context.Context) cti.Recording, error) {
+	m, ok := outside.(interface{ Mixed() bool })
+	done := cti.Recording{State: cti.RecordingComplete, Mixed: ok && m.Mixed()}
+	return func(context.Context) cti.Recording { return done }, nil
 }

@@ -29,6 +29,8 @@ type Phones struct {
 	legs  []*ctitest.Leg
 }
 
+func newPhones() *Phones { return &Phones{plans: map[string]Phone{}, gone: map[string]bool{}} }
+
 // Ring is one time a phone was rung.
 type Ring struct {
 	Extension string
