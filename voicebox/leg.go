@@ -60,6 +60,7 @@ type leg struct {
 	out    chan []byte
 	info   chan cti.Information
 	told   bool // info is closed
+	flash  chan chan<- error
 
 	alerting, asked, answered, hung, done *latch
 
@@ -78,6 +79,7 @@ func newLeg(engine media.Engine, log *slog.Logger, o cti.Origin) (*leg, error) {
 		id: id.String(), log: log.With("leg", id.String()), device: o.Device, origin: o,
 		in: make(chan []byte, pipeFrames), out: make(chan []byte, pipeFrames),
 		info:     make(chan cti.Information, 4),
+		flash:    make(chan chan<- error),
 		alerting: newLatch(), asked: newLatch(), answered: newLatch(), hung: newLatch(), done: newLatch(),
 	}
 	l.port = engine.Pipe(law, l.in, l.out)
@@ -141,6 +143,21 @@ func (l *leg) Answer(ctx context.Context) error {
 		return err
 	}
 	return cti.ErrCleared
+}
+
+// Flash opens the loop for a moment, which an exchange takes for a wish: call
+// waiting, a second call. It takes a second, in which nothing is heard. Errors:
+// [cti.ErrWrongState] where we are not in a talk.
+func (l *leg) Flash(ctx context.Context) error {
+	done := make(chan error, 1)
+	select {
+	case l.flash <- done:
+	case <-l.done.c:
+		return cti.ErrWrongState
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return <-done
 }
 
 // Hangup ends the leg; the line goes on hook behind it. A line that we attend

@@ -23,6 +23,10 @@ const (
 // errSilent is a box that does not answer, or whose sound does not come.
 var errSilent = errors.New("the box does not answer")
 
+// errInUse is a line that somebody else has: another way out may be free, and
+// nobody is busy whom we called.
+var errInUse = fmt.Errorf("%w: the line is in use", cti.ErrUnreachable)
+
 // line is one line for as long as the program runs.
 type line struct {
 	cfg  Line
@@ -171,7 +175,7 @@ func (l *line) outOfService(ctx context.Context, err error) {
 func (l *line) note(ctx context.Context) {
 	s := l.now()
 	e := cti.Event{Type: cti.EventLineState, Line: s.Label, UserData: map[string]any{
-		"state": s.State.State, "why": s.Why, "number": s.Number, "box": s.Box,
+		"state": s.State.State, "why": s.Why, "number": s.Number, "busy": s.Busy, "box": cti.Box(s.Box),
 	}}
 	if err := l.all.deps.Journal.Note(ctx, e); err != nil {
 		l.log.Error("event not noted", "event", e.Type, "err", err)
@@ -238,7 +242,7 @@ func (l *line) claim(leg *leg) error {
 	case l.State.State != InService:
 		return fmt.Errorf("%w: %s", cti.ErrUnreachable, l.Why)
 	case !l.free():
-		return cti.ErrBusy
+		return errInUse
 	}
 	l.claimed = true
 	l.outs <- leg

@@ -43,11 +43,11 @@ func dialled(wanted, area string) string {
 }
 
 // callOut takes a call that was queued for the line and goes off hook. When a
-// ring was quicker, the caller has the line and the call of ours is busy.
+// ring was quicker, the caller has the line and our call needs another way.
 func (s *session) callOut(leg *leg) {
 	s.unclaim()
 	if leg.done.isSet() || !s.move(dials) {
-		leg.over(cti.ErrBusy, "")
+		leg.over(errInUse, "")
 		leg.free()
 		return
 	}
@@ -70,7 +70,7 @@ func (s *session) glare() {
 		return
 	}
 	s.move(rings)
-	s.leg.over(cti.ErrBusy, "")
+	s.leg.over(errInUse, "")
 	s.leg.free()
 	s.leg = leg
 	leg.untold()

@@ -222,8 +222,8 @@ func TestGlare(t *testing.T) {
 		synctest.Wait()
 		b.tells(v253.Ring)
 		in := r.leg()
-		if !isOver(out) || !errors.Is(out.Err(), cti.ErrBusy) {
-			t.Errorf("our call: %v, want busy", out.Err())
+		if !isOver(out) || !errors.Is(out.Err(), errInUse) {
+			t.Errorf("our call: %v, want that the line is in use", out.Err())
 		}
 		if err, took := within(t, time.Second, answer(in)); err != nil || took > 0 {
 			t.Errorf("Answer = %v after %v, want at once: we are off hook", err, took)
@@ -241,8 +241,8 @@ func TestRingBeforeTheDial(t *testing.T) {
 	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
 		r.box("line 1").tells(v253.Ring)
 		r.leg()
-		if _, err := r.lines.Dial(t.Context(), "line:line 1/10086", cti.Number{}, ""); !errors.Is(err, cti.ErrBusy) {
-			t.Errorf("Dial = %v, want busy", err)
+		if _, err := r.lines.Dial(t.Context(), "line:line 1/10086", cti.Number{}, ""); !errors.Is(err, errInUse) {
+			t.Errorf("Dial = %v, want that it is in use", err)
 		}
 	})
 }

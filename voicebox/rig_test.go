@@ -3,6 +3,7 @@ package voicebox
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -19,7 +20,12 @@ import (
 	"callbox/voicebox/v253"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "40"); err != nil { // unless the command line says more
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const frameTime = 20 * time.Millisecond
 

@@ -11,9 +11,9 @@ import (
 
 // Limits of what a box may take for its answers.
 const (
-	commandLimit = 1500 * time.Millisecond
+	commandLimit = 1800 * time.Millisecond
+	onHookLimit  = 4 * time.Second        // nobody waits for it
 	digitTime    = 200 * time.Millisecond // for each digit that it dials
-	quietLimit   = time.Second            // to end the sound
 	starvedAfter = 1500 * time.Millisecond
 	pingEvery    = 5 * time.Second
 	maxMisses    = 2
@@ -72,6 +72,8 @@ func (s *session) serve() (err error) {
 		case <-s.askedFor():
 			s.wanted = true
 			s.tryLift()
+		case done := <-s.flashes():
+			done <- s.flash()
 		case <-s.hungUp():
 			s.finish(givenUp, nil, "")
 		case in, ok := <-s.frames():
@@ -96,6 +98,13 @@ func (s *session) hungUp() <-chan struct{} {
 		return nil
 	}
 	return s.leg.hung.c
+}
+
+func (s *session) flashes() <-chan chan<- error {
+	if s.leg == nil {
+		return nil
+	}
+	return s.leg.flash
 }
 
 func (s *session) frames() <-chan []int16 {
@@ -266,7 +275,7 @@ func (s *session) onHook() {
 	if !s.off {
 		return
 	}
-	if err := s.command("go on hook", commandLimit, s.box.OnHook); err != nil {
+	if err := s.command("go on hook", onHookLimit, s.box.OnHook); err != nil {
 		s.fail(err)
 		return
 	}
@@ -315,7 +324,7 @@ func (s *session) quiet() {
 	stream := s.sound.stream
 	s.sound = nil
 	s.clock.stop(starved)
-	if err := s.command("end the sound", quietLimit, stream.End); err != nil {
+	if err := s.command("end the sound", commandLimit, stream.End); err != nil {
 		s.fail(err)
 	}
 }

@@ -1,6 +1,7 @@
 package voicebox
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -27,6 +28,20 @@ func (s *session) frame(in []int16, ok bool) {
 	case attended:
 		s.follow(h)
 	}
+}
+
+// flashTime is how long the loop is open, as Chinese telephones do it.
+const flashTime = 600 * time.Millisecond
+
+// flash opens the loop for a moment; the sound is begun anew behind it.
+func (s *session) flash() error {
+	if s.state != talking {
+		return cti.ErrWrongState
+	}
+	s.quiet()
+	err := s.command("flash", commandLimit, func(ctx context.Context) error { return s.box.Flash(ctx, flashTime) })
+	s.talk()
+	return err
 }
 
 // judge serves what is heard in a talk.

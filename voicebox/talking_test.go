@@ -68,13 +68,13 @@ func TestSoundBothWays(t *testing.T) {
 			t.Errorf("the prompt is sent at %.1f dBm0, want -10", got)
 		}
 		heard, sent := k.len(), len(b.written())
-		time.Sleep(10 * time.Second)
+		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		if got, want := k.len()-heard, 10*dsp.Rate; got != want {
-			t.Errorf("%d samples heard in 10 s, want %d", got, want)
+		if got, want := k.len()-heard, 4*dsp.Rate; got != want {
+			t.Errorf("%d samples heard in 4 s, want %d", got, want)
 		}
-		if got, want := len(b.written())-sent, 10*dsp.Rate; got != want {
-			t.Errorf("%d samples sent in 10 s, want %d", got, want)
+		if got, want := len(b.written())-sent, 4*dsp.Rate; got != want {
+			t.Errorf("%d samples sent in 4 s, want %d", got, want)
 		}
 	})
 }
@@ -241,6 +241,38 @@ func TestNoHangUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestFlash(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b := r.box("line 1")
+		b.tells(v253.Ring)
+		leg := r.leg()
+		flash := leg.(interface {
+			Flash(ctx context.Context) error
+		}).Flash
+		if err := flash(t.Context()); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("Flash while it rings = %v", err)
+		}
+		b.identifies("13812345678")
+		if err, _ := within(t, time.Second, answer(leg)); err != nil {
+			t.Fatal(err)
+		}
+		if err := flash(t.Context()); err != nil {
+			t.Errorf("Flash = %v", err)
+		}
+		if want := []string{"on hook", "off hook", "talk", "end", "flash", "talk"}; !slices.Equal(b.commands(), want) {
+			t.Errorf("commands %q, want %q", b.commands(), want)
+		}
+		time.Sleep(time.Second)
+		if isOver(leg) {
+			t.Errorf("over: %v", leg.Err())
+		}
+		leg.Hangup(cti.CauseNormal)
+		if err := flash(t.Context()); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("Flash after the end = %v", err)
+		}
+	})
 }
 
 // TestSilence: only silence in both directions, without a pause, is a hang-up.

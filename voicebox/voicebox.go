@@ -160,8 +160,9 @@ func (l *Lines) Run(ctx context.Context) error {
 // Dial goes off hook on a line and dials: d is line:LABEL/NUMBER. An analogue
 // line always shows its own number, as is kept for the record only. Errors:
 // [cti.ErrNotFound] for a line or number that there is not, [cti.ErrUnreachable]
-// while the line is out of service or not ours to dial on, [cti.ErrBusy] while
-// it is taken.
+// while the line is out of service, in use or not ours to dial on. The leg's
+// Answer fails with [cti.ErrUnreachable], too, where there is no dial tone, or a
+// caller rings first and gets the line: another line may do.
 func (l *Lines) Dial(_ context.Context, d cti.Device, as cti.Number, callID string) (cti.Leg, error) {
 	label, wanted, _ := strings.Cut(d.Address(), "/")
 	i := slices.IndexFunc(l.lines, func(one *line) bool { return one.cfg.Label == label })
@@ -197,8 +198,8 @@ func (l *Lines) Free() []string {
 
 // Words of [State].
 const (
-	InService    = "inService"
-	OutOfService = "outOfService"
+	InService    = cti.InService
+	OutOfService = cti.OutOfService
 )
 
 // State is how a line is.
