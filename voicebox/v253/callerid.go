@@ -121,7 +121,9 @@ func (r *report) message(value []byte) {
 	if err != nil || len(raw) < 3 || r.parse(raw) || len(raw) > 250 {
 		return
 	}
-	whole := append([]byte{0x80, byte(len(raw))}, raw...)
+	// A caller that is not available, in case these parameters name none.
+	whole := append([]byte{0x80, byte(len(raw) + 3)}, raw...)
+	whole = append(whole, 0x04, 1, 'O')
 	var sum byte
 	for _, b := range whole {
 		sum += b

@@ -213,7 +213,7 @@ func choose(methods []method, wide bool) (method, coding) {
 }
 
 // misaligned says that one byte of a 16-bit stream was lost: the samples read
-// one byte later are very much smoother. A clipped square wave is smooth
+// one byte later are three times smoother. A clipped square wave is smooth
 // both ways and is left alone. data holds at least 17 whole samples and a byte.
 func misaligned(data []byte) bool {
 	n := len(data)/2 - 1
@@ -231,7 +231,21 @@ func misaligned(data []byte) bool {
 			there += abs(sample(data[2*i+1:]) - sample(data[2*i-1:]))
 		}
 	}
-	return here > 256*n && there < here/16 && rails < n/4
+	return here > 256*n && there < here/3 && rails < n/4
+}
+
+// sixteenBits says that the low bytes of samples carry sound: many different
+// ones. Decoded A-law has 31 at most, 8 bits in 16 have one.
+func sixteenBits(data []byte) bool {
+	var seen [256]bool
+	n := 0
+	for i := 0; i < len(data); i += 2 {
+		if !seen[data[i]] {
+			seen[data[i]] = true
+			n++
+		}
+	}
+	return n > 40
 }
 
 func sample(b []byte) int { return int(int16(binary.LittleEndian.Uint16(b))) }

@@ -19,8 +19,8 @@ func (m *Modem) OnHook(ctx context.Context) error {
 
 // Flash opens the loop for so long and closes it again (R key, transfer in a PBX).
 func (m *Modem) Flash(ctx context.Context, open time.Duration) error {
-	if m.profile.hooks.flash != "" {
-		return m.command(ctx, m.profile.hooks.flash, answerLimit+open)
+	if flash := m.profile.hooks.flash; flash != "" {
+		return m.command(ctx, fmt.Sprintf(flash, max(1, open/(10*time.Millisecond))), answerLimit+open)
 	}
 	if err := m.OnHook(ctx); err != nil {
 		return fmt.Errorf("flash: %w", err)

@@ -32,7 +32,7 @@ type ends struct {
 // on hook ("" where a chip cannot).
 type hooks struct {
 	off, on, listen string
-	flash           string // "" is off and on by the host's clock
+	flash           string // with the time in 10 ms; "" is off and on by the host's clock
 }
 
 const (
@@ -47,8 +47,15 @@ const (
 // after every ATZ because many chips forget it there.
 func initial(silence string, more ...step) []step {
 	steps := []step{
-		{"ATZ", false}, {"ATE0Q0V1", true}, {"ATS0=0", false}, {"AT+FCLASS=8", true}, {"AT+VCID=1", false},
-		{"AT+VDR=0", false}, {"AT+VIT=0", false}, {"AT+VSD=" + silence, false}, {"AT+IFC=2,2", false},
+		{"ATZ", false},
+		{"ATE0Q0V1", true},
+		{"ATS0=0", false},
+		{"AT+FCLASS=8", true},
+		{"AT+VCID=1", false},
+		{"AT+VDR=0", false},
+		{"AT+VIT=0", false},
+		{"AT+VSD=" + silence, false},
+		{"AT+IFC=2,2", false},
 	}
 	return append(steps, more...)
 }
@@ -77,7 +84,7 @@ var profiles = []profile{
 		name: "callbox", signs: []string{"callbox"},
 		setup: initial("0,0", step{"AT+VDR=1,0", false}, step{"AT+VTD=8", false}),
 		wide:  true, ends: oneDLE, dialVT: true, clears: true,
-		hooks: hooks{off: "AT+VLS=1", on: "AT+VLS=0", listen: "AT+VLS=20"},
+		hooks: hooks{off: "AT+VLS=1", on: "AT+VLS=0", listen: "AT+VLS=20", flash: "AT+VTS={!,%d}"},
 	},
 	{
 		name: "usr5637", signs: []string{"5601", "USR5637", "U.S. ROBOTICS 56K FAX USB"},

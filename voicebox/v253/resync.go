@@ -17,31 +17,32 @@ const awaken = "\x10\x18" + endSend + endTalk + endListen +
 
 // Times of the search for a box.
 const (
-	resyncRounds = 4
-	drainQuiet   = 80 * time.Millisecond  // so long nothing: what was under way has come
-	drainLimit   = 400 * time.Millisecond // then AT is tried into the noise
-	resyncAnswer = 400 * time.Millisecond
-	afterOK      = 40 * time.Millisecond
+	drainQuiet = 80 * time.Millisecond  // so long nothing: what was under way has come
+	drainLimit = 250 * time.Millisecond // then AT is tried into the noise
+	afterOK    = 40 * time.Millisecond
 )
+
+// patience is how long each round of the search waits for an answer.
+var patience = [...]time.Duration{300 * time.Millisecond, 500 * time.Millisecond, 800 * time.Millisecond, 1200 * time.Millisecond}
 
 // hello makes answers readable: no echo, words, result codes on.
 const hello = "ATE0Q0V1"
 
 // resync finds the box in whatever state it is; the turn is held. A box that
-// lives is found in 0.2 s, one that left a data state in 0.7 s; ErrSilent
-// comes after 3.3 s.
+// lives is found in 0.1 s, one that needs a second try in 1 s; ErrSilent comes
+// after 3.2 s, or 3.8 s when there is noise all the time.
 func (m *Modem) resync(ctx context.Context) error {
 	m.listenDeaf(true)
 	defer m.listenDeaf(false)
 	var err error
-	for range resyncRounds {
+	for _, limit := range patience {
 		if err = m.send(ctx, awaken); err != nil {
 			return fmt.Errorf("resync: %w", err)
 		}
 		if err = m.drain(ctx, drainQuiet, drainLimit); err != nil {
 			return fmt.Errorf("resync: %w", err)
 		}
-		if err = m.greet(ctx); err == nil {
+		if err = m.greet(ctx, limit); err == nil {
 			m.owed.Store(false)
 			return nil
 		}
@@ -56,27 +57,26 @@ func (m *Modem) resync(ctx context.Context) error {
 // that ended a data state, and then every answer would be taken for the next
 // command's; so the box is asked for something that has a text, and results
 // without a text are passed over.
-func (m *Modem) greet(ctx context.Context) error {
-	if _, err := m.ask(ctx, hello, resyncAnswer); err != nil {
+func (m *Modem) greet(ctx context.Context, limit time.Duration) error {
+	if _, err := m.ask(ctx, hello, limit); err != nil {
 		return err
 	}
-	lines, err := m.ask(ctx, "ATI0", resyncAnswer)
+	lines, err := m.ask(ctx, "ATI0", limit)
 	for range 3 {
 		if err != nil || len(lines) > 0 {
 			break
 		}
-		lines, err = m.again(ctx)
+		lines, err = m.again(ctx, limit)
 	}
 	if errors.Is(err, ErrSilent) { // it has no text, but it lives
-		m.owed.Store(false)
 		return nil
 	}
 	return err
 }
 
 // again waits for one more answer to what was asked.
-func (m *Modem) again(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, resyncAnswer, ErrSilent)
+func (m *Modem) again(ctx context.Context, limit time.Duration) ([]string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrSilent)
 	defer cancel()
 	q := m.put("")
 	err := m.await(ctx, q)

@@ -47,6 +47,7 @@ type Stream struct {
 	started bool
 	err     error
 	part    []byte // less than a frame, as received
+	deep    bool   // its low bytes carry sound
 	watch   *time.Timer
 }
 
@@ -105,13 +106,20 @@ func (s *Stream) take(data []byte) {
 		if len(s.part) < size {
 			return
 		}
-		if s.coding == signed16 && misaligned(s.part) {
+		if s.coding == signed16 && s.slipped() {
 			s.slips.Add(1)
 			s.part = append(s.part[:0], s.part[1:]...)
 			continue
 		}
 		s.deliver()
 	}
+}
+
+// slipped says that a byte was lost inside 16-bit audio. Sound of fewer bits
+// in 16-bit samples looks like that too; there is nothing to mend then.
+func (s *Stream) slipped() bool {
+	s.deep = s.deep || sixteenBits(s.part)
+	return s.deep && misaligned(s.part)
 }
 
 func (s *Stream) deliver() {
