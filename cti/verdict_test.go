@@ -12,6 +12,7 @@ import (
 func TestJudge(t *testing.T) {
 	boxAnswered := CDR{Times: Times{Answer: stamp.Now()}}
 	talked := CDR{Times: Times{Answer: stamp.Now(), AgentAnswer: stamp.Now()}}
+	ours := CDR{Direction: Out, Times: talked.Times}
 	for name, tt := range map[string]struct {
 		outcome Outcome
 		record  CDR
@@ -54,6 +55,32 @@ func TestJudge(t *testing.T) {
 		},
 		"handler failed": {
 			Outcome{Kind: Failed, Side: BoxSide, Cause: CauseError}, boxAnswered, WhereIVR, nil, verdict{ResultFailed, "", CauseError, BoxSide},
+		},
+		"customer did not answer our call": {
+			Outcome{Kind: Failed, Side: CallerSide, Cause: CauseBusy},
+			CDR{Direction: Out, Times: Times{AgentAnswer: stamp.Now()}},
+			WhereIVR, nil,
+			verdict{ResultFailed, "", CauseBusy, CallerSide},
+		},
+		"customer ends our call": {
+			Outcome{Kind: Talked, Side: CallerSide}, ours, WhereIVR, ErrRemoteHangup, verdict{ResultAnswered, "", CauseNormal, CallerSide},
+		},
+		"box shuts down while it dials": {
+			Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled},
+			CDR{Direction: Out, Times: Times{AgentAnswer: stamp.Now()}},
+			WhereIVR, ErrShutdown,
+			verdict{ResultFailed, "", CauseNormal, BoxSide},
+		},
+		"agent puts down the own telephone": {
+			Outcome{Kind: Talked, Side: AgentSide, Cause: CauseNormal},
+			talked, WhereIVR, ErrRemoteHangup,
+			verdict{ResultAnswered, "", CauseNormal, AgentSide},
+		},
+		"nobody lifts the own telephone": {
+			Outcome{Kind: Gone, Side: CallerSide, Cause: CauseNormal},
+			CDR{},
+			WhereRinging, ErrRemoteHangup,
+			verdict{ResultAbandoned, WhereRinging, CauseCanceled, CallerSide},
 		},
 		"unknown outcome": {
 			Outcome{Kind: "what"}, boxAnswered, WhereIVR, nil, verdict{ResultFailed, "", CauseNormal, BoxSide},

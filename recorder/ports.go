@@ -49,5 +49,6 @@ type File interface {
 	Close() error
 }
 
-// mixer is a port that may say that both people are heard on one channel.
+// mixer is a port that may say that both people are heard on one channel, as
+// where the box listens beside an ordinary telephone.
 type mixer interface{ Mixed() bool }

@@ -74,6 +74,29 @@ func TestFileHoldsBothSides(t *testing.T) {
 	})
 }
 
+// mixed is a port on which both people are received.
+type mixed struct{ *port }
+
+func (mixed) Mixed() bool { return true }
+
+func TestMixedIsSaidFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		both := b.record(t, "both", mixed{&port{law: media.PCMA}})
+		apart := b.record(t, "apart", &port{law: media.PCMA})
+		time.Sleep(time.Second)
+		if rows := b.index.snapshot(); !rows["both"].Mixed || rows["apart"].Mixed {
+			t.Errorf("rows while it records: %+v", rows)
+		}
+		if r := both(t.Context()); !r.Mixed || !b.index.snapshot()["both"].Mixed {
+			t.Errorf("Result = %+v", r)
+		}
+		if r := apart(t.Context()); r.Mixed {
+			t.Errorf("Result = %+v", r)
+		}
+	})
+}
+
 func TestFolderFollowsTheDateOfAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // the bubble begins at 2000-01-01 00:00 UTC
 		b := newBench(t, func(c *recorder.Config) { c.Location = time.FixedZone("west", -3600) })

@@ -239,3 +239,19 @@ func TestRecover(t *testing.T) {
 		t.Errorf("a second Recover mended %+v", again)
 	}
 }
+
+// A call that we made and whose party had not answered yet was none.
+func TestRecoverOutgoing(t *testing.T) {
+	cfg := storagetest.Config(t, t.TempDir())
+	d, stop := storagetest.Start(t, cfg)
+	c := taken(call(1), "1001")
+	c.Direction, c.Times.Answer = cti.Out, cti.Time{}
+	good(t, d.Journal().Open(t.Context(), c))
+	stop()
+	d = storagetest.OpenAt(t, cfg)
+	_, err := d.Recover(t.Context())
+	good(t, err)
+	if got, err := d.Call(t.Context(), c.ID); err != nil || *got.Result != cti.ResultFailed || got.Cause != cti.CauseCrash {
+		t.Errorf("record = %+v, %v", got, err)
+	}
+}

@@ -187,10 +187,9 @@ func (l *outLeg) Answer(ctx context.Context) error {
 // its own (RFC 3960 §3.2): [cti.Early].
 func (l *outLeg) Early() <-chan struct{} { return l.early }
 
-// hearEarly starts the sound that a provisional response describes. Of several
-// phones that ring at a time none is heard before the answer.
+// hearEarly starts the sound that a carrier's provisional response describes.
 func (l *outLeg) hearEarly(body []byte) {
-	if len(l.attempts) > 1 {
+	if l.trunk == nil { // phones, which may be several
 		return
 	}
 	sound, err := read(body, l.laws)
