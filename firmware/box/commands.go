@@ -24,7 +24,7 @@ var verbs = map[string]verb{
 	"V": {set: oneOf(1, func(m *modem, n int) { m.format.words = n == 1 })},
 	"Q": {set: oneOf(1, func(m *modem, n int) { m.format.silent = n == 1 })},
 	"X": {set: oneOf(4, func(m *modem, n int) { m.set.blind = n < 2 || n == 3 })},
-	"H": {set: oneOf(1, hook0)},
+	"H": {set: oneOf(1, putDown)},
 	"L": {set: oneOf(3, ignored)}, "M": {set: oneOf(3, ignored)}, "T": {set: oneOf(0, ignored)}, "P": {set: oneOf(0, ignored)},
 	"&C": {set: oneOf(1, ignored)}, "&D": {set: oneOf(3, ignored)}, "&K": {set: oneOf(3, flow)},
 	"Z":  {set: oneOf(0, func(m *modem, _ int) { m.reset() })},
@@ -301,8 +301,8 @@ func hookList() []string {
 	return []string{line(hookOn, "", at, at), line(hookOff, "T", data, talk), line(hookListen, "t", data, talk)}
 }
 
-// hook0 is ATH; with +VNH=2 it says so and does nothing.
-func hook0(m *modem, n int) {
+// putDown is ATH; with +VNH=2 it says so and does nothing.
+func putDown(m *modem, n int) {
 	switch {
 	case n == 1:
 		m.lift()

@@ -10,6 +10,8 @@ import (
 // ms is milliseconds in samples.
 const ms = dsp.Rate / 1000
 
+var nothingHeard [analog.Samples]int16
+
 // steady is a yes or no that must last before it counts.
 type steady struct {
 	now   bool
@@ -38,7 +40,7 @@ func (s *steady) hear(v bool, yes, no int) (changed bool) {
 type wires struct {
 	set      steady // the ordinary telephone is lifted
 	gone     steady // no feed while the loop is closed
-	fed      bool
+	fed      bool   // the last frame's feed and polarity
 	reversed bool
 }
 
@@ -57,9 +59,11 @@ func (m *modem) listen(in *analog.Line) {
 	m.deaf = max(0, m.deaf-analog.Samples)
 	closed := m.set.hook == hookOff && !m.broken || m.wires.set.now
 	switch {
-	case m.deaf > 0 || m.broken || in.Ringing:
+	case m.deaf > 0 || m.broken:
 	case closed:
 		m.ears.talk(m, in.Sound[:])
+	case in.Ringing: // the bell drowns the rest; time goes on
+		m.ears.caller(m, nothingHeard[:])
 	default:
 		m.ears.caller(m, in.Sound[:])
 	}
@@ -106,7 +110,6 @@ func (m *modem) hearBell(ringingNow bool) {
 	case changed:
 		m.cadence("DRON", b.on-ringGap+analog.Samples)
 		b.on, b.off = 0, ringGap
-		m.ears.reset()
 	case b.voltage.now:
 		b.on += analog.Samples
 	case b.off > 0:

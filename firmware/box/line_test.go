@@ -91,6 +91,21 @@ func TestCallerID(t *testing.T) {
 	}
 }
 
+// Exchanges send DTMF right behind a short first ring, and some without an end.
+func TestCallerIDAroundTheRing(t *testing.T) {
+	const number = "13812345678"
+	b := inVoice(t)
+	got := b.ring(300, 100) + b.hear(dsp.AppendDTMF(nil, "D"+number+"C", dsp.DefaultKeying)) + b.wait(500)
+	if want := "\x10R\x10XNMBR=" + number + "\r\n\x10."; got != want {
+		t.Errorf("behind a short ring: %q, not %q", got, want)
+	}
+	b.wait(9000)
+	got = b.hear(dsp.AppendDTMF(nil, "D"+number, dsp.DefaultKeying)) + b.wait(60) + b.ring(1000, 1000)
+	if count(got, "X") != 1 || count(got, "R") != 1 || !strings.Contains(got, "NMBR="+number) {
+		t.Errorf("without an end, the ring at once: %q", got)
+	}
+}
+
 func TestCallerIDForms(t *testing.T) {
 	who := dsp.CallerID{Number: "2156430144", Time: "03171656"}
 	fsk := func(c dsp.CallerID) []int16 { return dsp.AppendFSK(nil, c.MDMF(), dsp.Bell202, -20) }
@@ -164,6 +179,26 @@ func TestSet(t *testing.T) {
 	}
 	if b.out.OffHook {
 		t.Error("the box went off hook by itself")
+	}
+}
+
+// Attending: the box only listens while the ordinary telephone talks.
+func TestAttend(t *testing.T) {
+	b := inVoice(t)
+	b.ok("AT+VSM=1,8000", "AT+VLS=20")
+	b.in.SetOff = true
+	b.wait(100)
+	b.want("AT+VRX", "\r\nCONNECT\r\n")
+	got := b.hear(tone(t, "busy", 5))
+	if count(got, "b") < 3 {
+		t.Errorf("busy tone told %d times in 5 s", count(got, "b"))
+	}
+	b.in.SetOff = false
+	if got := b.wait(100); count(got, "h") != 1 || b.out.OffHook {
+		t.Errorf("replaced: %q", got)
+	}
+	if got := b.raw("\x10!"); !strings.HasSuffix(got, "\x10\x03\r\nOK\r\n") {
+		t.Errorf("the end: %q", got)
 	}
 }
 

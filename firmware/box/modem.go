@@ -117,7 +117,7 @@ func (m *modem) typed(in []byte) (taken int) {
 func (m *modem) take(in []byte) int {
 	switch m.phase {
 	case typing:
-		m.type1(in[0])
+		m.typeByte(in[0])
 		return 1
 	case working:
 		m.interrupt(in[0])
@@ -126,8 +126,8 @@ func (m *modem) take(in []byte) int {
 	return m.data(in)
 }
 
-// type1 takes one byte of a command line.
-func (m *modem) type1(c byte) {
+// typeByte takes one byte of a command line.
+func (m *modem) typeByte(c byte) {
 	if m.format.echo && !m.typist.escaped && (c >= ' ' || c == cr || c == bs) {
 		m.send(c)
 	}
@@ -202,7 +202,7 @@ func (m *modem) result(r result) {
 	}
 }
 
-// say1 answers a line of text.
+// answer is a line of text before the result.
 func (m *modem) answer(text string) {
 	if m.format.words {
 		text = "\r\n" + text
