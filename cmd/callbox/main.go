@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -44,20 +45,20 @@ type cli struct {
 	LogFormat string `enum:"text,json" default:"text" help:"How logs are written: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least that is logged."`
 
-	Serve    serveCmd   `cmd:"" help:"Run the daemon."`
-	Demo     demoCmd    `cmd:"" help:"Run everything on embedded defaults: calls and texts come and go."`
-	Check    checkCmd   `cmd:"" help:"Check configuration, site, flows and prompts: every fault with its line."`
-	Apply    applyCmd   `cmd:"" help:"Load a site file: agents, queues, flows, customers, templates."`
-	Export   exportCmd  `cmd:"" help:"Write the site as YAML to stdout."`
-	User     userCmd    `cmd:"" help:"Log-ins."`
-	Key      keyCmd     `cmd:"" help:"API keys."`
-	Sim      simCmd     `cmd:"" help:"Simulators: an SMS centre, SIP callers."`
-	Version  versionCmd `cmd:"" help:"Version, commit, Go version, dependencies that matter."`
-	Import   laterCmd   `cmd:"" help:"Import customers or devices from CSV or XLSX (not yet supported)." passthrough:""`
-	Backup   laterCmd   `cmd:"" help:"Back up the database online (not yet supported)." passthrough:""`
-	Verify   laterCmd   `cmd:"" help:"Check database and recordings (not yet supported)." passthrough:""`
-	Detect   laterCmd   `cmd:"" help:"What is to be heard on a line (not yet supported)." passthrough:""`
-	Generate laterCmd   `cmd:"" help:"Make line sounds (not yet supported)." passthrough:""`
+	Serve    serveCmd    `cmd:"" help:"Run the daemon."`
+	Demo     demoCmd     `cmd:"" help:"Run everything on embedded defaults: calls and texts come and go."`
+	Check    checkCmd    `cmd:"" help:"Check configuration, site, flows and prompts: every fault with its line."`
+	Apply    applyCmd    `cmd:"" help:"Load a site file: agents, queues, flows, customers, templates."`
+	Export   exportCmd   `cmd:"" help:"Write the site as YAML to stdout."`
+	User     userCmd     `cmd:"" help:"Log-ins."`
+	Key      keyCmd      `cmd:"" help:"API keys."`
+	Sim      simCmd      `cmd:"" help:"Simulators: an SMS centre, SIP callers, a voice box, a telephone line."`
+	Version  versionCmd  `cmd:"" help:"Version, commit, Go version, dependencies that matter."`
+	Import   laterCmd    `cmd:"" help:"Import customers or devices from CSV or XLSX (not yet supported)." passthrough:""`
+	Backup   laterCmd    `cmd:"" help:"Back up the database online (not yet supported)." passthrough:""`
+	Verify   laterCmd    `cmd:"" help:"Check database and recordings (not yet supported)." passthrough:""`
+	Detect   detectCmd   `cmd:"" help:"What is to be heard on a line: digits, caller ID, tones, fax."`
+	Generate generateCmd `cmd:"" help:"Make line sounds: digits, caller ID, tones."`
 }
 
 // session is what every command gets.
@@ -88,7 +89,7 @@ func run(args []string, con console) (code int) {
 		fmt.Fprintln(con.err, "callbox:", err)
 		return exitFailed
 	}
-	chosen, err := parser.Parse(args)
+	chosen, err := parser.Parse(joinLevels(args))
 	if err != nil {
 		fmt.Fprintf(con.err, "callbox: %v\nSee callbox --help.\n", err)
 		return exitUsage
@@ -96,6 +97,24 @@ func run(args []string, con console) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	return report(con, chosen.Run(&session{console: con, ctx: ctx, log: c.logger(con.err)}))
+}
+
+// joinLevels makes --level=-35 of --level -35, which kong takes for two flags.
+func joinLevels(args []string) []string {
+	var all []string
+	for i, arg := range args {
+		if i > 0 && negative(arg) && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=") {
+			all[len(all)-1] += "=" + arg
+			continue
+		}
+		all = append(all, arg)
+	}
+	return all
+}
+
+func negative(arg string) bool {
+	_, err := strconv.ParseFloat(arg, 64)
+	return err == nil && arg[0] == '-'
 }
 
 func report(con console, err error) int {
@@ -135,13 +154,9 @@ type laterCmd struct {
 
 // laterExamples are how those commands will be called.
 var laterExamples = map[string]string{
-	"import":   "callbox import customers customers.csv --dry-run",
-	"backup":   "callbox backup -c callbox.yaml /mnt/backup",
-	"verify":   "callbox verify -c callbox.yaml",
-	"detect":   "callbox detect call.wav",
-	"generate": "callbox generate dtmf 123# -o digits.wav",
-	"sim box":  "callbox sim box --dir /tmp/box --lines 2",
-	"sim line": "callbox sim line --connect /tmp/box/analog1 --number 13800138000",
+	"import": "callbox import customers customers.csv --dry-run",
+	"backup": "callbox backup -c callbox.yaml /mnt/backup",
+	"verify": "callbox verify -c callbox.yaml",
 }
 
 // Run refuses in words, and explains itself when asked.

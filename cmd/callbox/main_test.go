@@ -16,6 +16,7 @@ func TestHelpEverywhereWithAnExample(t *testing.T) {
 	for _, cmd := range []string{
 		"", "serve", "demo", "check", "apply", "export", "user", "user add", "key", "key add", "version",
 		"sim", "sim smsc", "sim caller", "sim box", "sim line", "import", "backup", "verify", "detect", "generate",
+		"generate dtmf", "generate callerid", "generate tone",
 	} {
 		code, out, errs := call("", append(strings.Fields(cmd), "--help")...)
 		if code != 0 || !strings.Contains(out, "Example: callbox ") && !strings.Contains(out, "| callbox ") {
@@ -37,7 +38,7 @@ func TestExitCodes(t *testing.T) {
 		{"user add a/b --role agent", exitUsage, "a/b"},
 		{"check -c nothing.yaml", exitFailed, "nothing.yaml"},
 		{"backup -c callbox.yaml x", exitFailed, "callbox backup: not yet supported"},
-		{"sim line --connect x", exitFailed, "callbox sim line: not yet supported"},
+		{"sim line --connect x", exitFailed, "callbox sim line: analogue side"},
 	} {
 		code, _, errs := call("secret\n", strings.Fields(tt.args)...)
 		if code != tt.code || !strings.Contains(errs, tt.words) {

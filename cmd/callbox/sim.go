@@ -14,10 +14,10 @@ import (
 
 // simCmd holds the simulators. They stay in the foreground until SIGTERM.
 type simCmd struct {
-	SMSC   smscCmd   `cmd:"" name:"smsc" help:"A CMPP SMS centre with faults on demand."`
-	Caller callerCmd `cmd:"" help:"SIP callers: dial, press keys, talk, hang up."`
-	Box    laterCmd  `cmd:"" help:"The voice box firmware as a host process (not yet supported)." passthrough:""`
-	Line   laterCmd  `cmd:"" help:"An exchange and a caller on an analogue line (not yet supported)." passthrough:""`
+	SMSC   smscCmd    `cmd:"" name:"smsc" help:"A CMPP SMS centre with faults on demand."`
+	Caller callerCmd  `cmd:"" help:"SIP callers: dial, press keys, talk, hang up."`
+	Box    simBoxCmd  `cmd:"" help:"The voice box firmware as a host process."`
+	Line   simLineCmd `cmd:"" help:"An exchange and a caller on an analogue line."`
 }
 
 // Help gives an example.
