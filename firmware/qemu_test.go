@@ -185,12 +185,28 @@ type exchange struct {
 	out  analog.Line
 }
 
-func (m *machine) connect(n int) *exchange {
+// torn is an exchange that goes in the middle of a frame.
+func (m *machine) torn(n int) {
+	m.t.Helper()
+	c := m.dial(n)
+	defer c.Close()
+	if _, err := c.Write([]byte{0xA5, 1, 0, 0, 1, 2, 3}); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) dial(n int) net.Conn {
 	m.t.Helper()
 	c, err := net.Dial("unix", filepath.Join(m.dir, fmt.Sprintf("analog%d", n)))
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	return c
+}
+
+func (m *machine) connect(n int) *exchange {
+	m.t.Helper()
+	c := m.dial(n)
 	m.t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	e := &exchange{t: m.t, conn: analog.NewConn(c)}
@@ -230,6 +246,7 @@ func TestImage(t *testing.T) {
 	m.usage("two idle lines", func() { time.Sleep(3 * time.Second) })
 	for n := 1; n <= 2; n++ {
 		t.Run(fmt.Sprintf("line %d", n), func(t *testing.T) {
+			m.torn(n)
 			s, e := m.open(n), m.connect(n)
 			s.t, e.t = t, t
 			s.wake()
