@@ -34,8 +34,8 @@ func TestCallersDTMF(t *testing.T) {
 		"D1#":                       {Private: true},
 		"D2#":                       {Absent: true},
 	} {
-		in := AppendDTMF(silence(2000), keys, exchangeKeying)
-		in = append(in, silence(4000)...)
+		in := AppendDTMF(make([]int16, 2000), keys, exchangeKeying)
+		in = append(in, make([]int16, 4000)...)
 		want.Mode = "dtmf"
 		if got := detectAll(NewCallers(), in); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: found %+v, want %+v", keys, got, want)

@@ -31,7 +31,7 @@ const (
 	bitLength  = float64(Rate) / baud
 	sureness   = 0.4            // least part of the power that a byte explains
 	longestGap = 40 * bitLength // of mark between two bytes
-	ahead      = 90             // samples to be there from a start bit on: 11 bits and a little
+	ahead      = 96             // samples to be there from a start bit on: 11 bits and a little
 	kept       = 64             // samples to be kept before the earliest of interest
 	farthest   = bitLength / 2  // a start is looked for so far from where it is due
 )
@@ -140,7 +140,9 @@ func (r *receiver) takeByte() bool {
 	late := r.waited > 3
 	if !late || r.mayStart(samples, r.next) {
 		if b, ok := r.another(samples, r.next); ok {
-			r.pace(r.start-r.next, r.length)
+			if r.waited == 0 {
+				r.pace(r.start-r.next, r.length)
+			}
 			return r.keep(b)
 		}
 	}
@@ -243,6 +245,7 @@ type byteFit struct {
 	fits       [spaceOffs]float64 // how well all bytes fit with a space about there
 	period     float64            // samples a bit
 
+	usual float64 // which part of the power the bytes explain
 	start float64 // of the byte that was found
 	slots [slots][2]complex128
 	turns [2]complex128
@@ -263,6 +266,7 @@ func (f *byteFit) tune(m Modulation, hz float64) {
 	f.space = f.due
 	f.fits = [spaceOffs]float64{}
 	f.period = bitLength
+	f.usual = 1
 }
 
 // mayStart asks cheaply whether p begins a bit that is rather a space.
@@ -306,7 +310,7 @@ func (f *byteFit) first(x []float64, p float64) (byte, bool) {
 	}
 	for range 2 {
 		best := f.trial(x, p, bitLength)
-		if rounded := f.trial(x, p, roundBits); rounded.explains > best.explains {
+		if rounded := f.trial(x, p, roundBits); rounded.explains > 1.05*best.explains {
 			best = rounded
 		}
 		f.space, f.period, p = best.space, best.period, best.start
@@ -322,34 +326,42 @@ func (f *byteFit) trial(x []float64, p, period float64) trial {
 	f.period = period
 	for i := 0; i < spaceOffs; i += 2 {
 		f.space = f.offset(float64(i))
-		start := f.align(x, p)
-		if s := f.score(x, start, f.bits, f.space); s > best.explains {
-			best.explains, best.space, best.start = s, f.space, start
+		if start, explains := f.align(x, p); explains > best.explains {
+			best.explains, best.space, best.start = explains, f.space, start
 		}
 	}
 	return best
 }
 
-// another finds a byte near p.
+// another finds a byte near p. One that looks worse than those before it may well begin
+// later, by up to one and a half bits.
 func (f *byteFit) another(x []float64, p float64) (byte, bool) {
 	if f.fit(x, p, startsLater) >= f.fit(x, p, startsHere) {
 		return 0, false
 	}
-	f.start = f.align(x, p)
-	if f.score(x, f.start, f.bits, f.space) < sureness {
+	start, explains := f.align(x, p)
+	bits := f.bits
+	for late := 0.5; late < 2 && explains < 0.95*f.usual; late += 0.5 {
+		if later, more := f.align(x, p+late*f.period); more > 1.1*explains {
+			start, explains, bits = later, more, f.bits
+		}
+	}
+	if explains < sureness {
 		return 0, false
 	}
+	f.start, f.bits = start, bits
+	f.usual += 0.3 * (explains - f.usual)
 	f.track(x)
-	return byte(f.bits >> 2), true
+	return byte(bits >> 2), true
 }
 
 // align finds bits and start together: near p, the best start for the best bits, twice.
-func (f *byteFit) align(x []float64, p float64) float64 {
+func (f *byteFit) align(x []float64, p float64) (start, explains float64) {
 	for range 2 {
 		f.fit(x, p, startsHere)
 		p = f.settle(x, p, f.bits)
 	}
-	return p
+	return p, f.score(x, p, f.bits, f.space)
 }
 
 // A pattern holds what each slot may be: bit 0 of a slot for a space, bit 1 for a mark.
