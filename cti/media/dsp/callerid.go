@@ -116,7 +116,16 @@ func ParseCallerID(message []byte) (CallerID, error) {
 	if err != nil {
 		return CallerID{}, fmt.Errorf("reading caller ID: %w", err)
 	}
-	return c, nil
+	return c.settled(), nil
+}
+
+// settled resolves what contradicts itself: withheld goes before a number, a number before absent.
+func (c CallerID) settled() CallerID {
+	if c.Private {
+		c.Number = ""
+	}
+	c.Absent = c.Absent && !c.Private && c.Number == ""
+	return c
 }
 
 func (c *CallerID) readMDMF(body []byte) error {

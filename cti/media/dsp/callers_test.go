@@ -28,7 +28,7 @@ func TestCallersDTMF(t *testing.T) {
 		"D10086":                    {Number: "10086"},
 		"DD10086C":                  {Number: "10086"},
 		"A13812345678D01088881234C": {Number: "13812345678"},
-		"A13812345678B00C":          {Number: "13812345678", Absent: true},
+		"A13812345678B00C":          {Number: "13812345678"},
 		"B00C":                      {Absent: true},
 		"B10C":                      {Private: true},
 		"D1#":                       {Private: true},

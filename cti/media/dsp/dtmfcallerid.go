@@ -56,7 +56,7 @@ func parseKeys(keys []byte) (CallerID, bool) {
 		}
 		s = s[1+len(digits):]
 	}
-	return c, c.Number != "" || c.Private || c.Absent
+	return c.settled(), c.Number != "" || c.Private || c.Absent
 }
 
 // readKeys takes what follows one letter. A letter alone is passed over: noise may have doubled it.
