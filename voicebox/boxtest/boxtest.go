@@ -76,7 +76,7 @@ func Start(t testing.TB, o Options) *Bench {
 	if b.outside, b.port, b.Path, err = path(o.Pty); err != nil {
 		t.Fatalf("boxtest: %v", err)
 	}
-	t.Cleanup(b.end)
+	t.Cleanup(b.End)
 	b.wire()
 	b.Boot()
 	return b
@@ -89,9 +89,9 @@ func (b *Bench) wire() {
 	b.socket.boxes = make(chan *card)
 	b.work.Go("exchange", func() { _ = b.Exchange.Run(b.ctx, there) }) // ends with the bench
 	b.work.Go("socket", func() { b.socket.run(b.ctx, analog.NewConn(here)) })
-	b.work.Go("from host", func() {
-		b.ToBox.pump(b.ctx, b.outside, writer(func(p []byte) { b.toBox(p) }))
-	})
+	b.work.Go("from host", func() { b.ToBox.take(b.ctx, b.outside) })
+	b.work.Go("to box", func() { b.ToBox.give(b.ctx, writer(b.toBox)) })
+	b.work.Go("to host", func() { b.ToHost.give(b.ctx, b.outside) })
 }
 
 // Port is the host's end of the serial path, for whom a pty was not made.
@@ -113,7 +113,7 @@ func (b *Bench) Boot() {
 			b.o.Log.Info("box ended", "err", err)
 		}
 	})
-	b.work.Go("from box", func() { b.ToHost.pump(ctx, path, b.outside) })
+	b.work.Go("from box", func() { b.ToHost.take(ctx, path) })
 	select {
 	case b.socket.boxes <- c:
 	case <-b.ctx.Done():
@@ -154,7 +154,9 @@ func (b *Bench) toBox(p []byte) {
 	}
 }
 
-func (b *Bench) end() {
+// End switches everything off and waits until all goroutines have ended. The
+// test's end does so, too.
+func (b *Bench) End() {
 	b.ToHost.Thaw()
 	b.ToBox.Thaw()
 	b.stop()

@@ -23,12 +23,22 @@ type Faults struct {
 	thawed chan struct{}
 	frozen bool
 	passed int64
+	queue  chan late // what is on its way
 }
+
+// late is bytes and when they are due.
+type late struct {
+	bytes []byte
+	due   time.Time
+}
+
+// onTheWay is how many writes a path holds; then who writes waits.
+const onTheWay = 64
 
 func newFaults(random *rand.Rand) *Faults {
 	open := make(chan struct{})
 	close(open)
-	return &Faults{random: rand.New(rand.NewPCG(random.Uint64(), 1)), thawed: open}
+	return &Faults{random: rand.New(rand.NewPCG(random.Uint64(), 1)), thawed: open, queue: make(chan late, onTheWay)}
 }
 
 func (f *Faults) set(change func()) {
@@ -52,7 +62,10 @@ func (f *Faults) Delay(d time.Duration) { f.set(func() { f.delay = d }) }
 // DoubleEvents sends each DLE x twice that is not a data byte.
 func (f *Faults) DoubleEvents(on bool) { f.set(func() { f.double = on }) }
 
-// Freeze lets nothing through; who writes waits.
+// Inject puts bytes on the path, behind what is on its way.
+func (f *Faults) Inject(p []byte) { f.queue <- late{append([]byte(nil), p...), time.Now()} }
+
+// Freeze lets nothing through; who writes waits, when the path is full.
 func (f *Faults) Freeze() {
 	f.set(func() {
 		if !f.frozen {
@@ -78,16 +91,15 @@ func (f *Faults) Passed() int64 {
 	return f.passed
 }
 
-// pump carries from one end to the other until one fails or ctx ends.
-func (f *Faults) pump(ctx context.Context, from io.Reader, to io.Writer) {
+// take reads from one end, until it fails or ctx ends.
+func (f *Faults) take(ctx context.Context, from io.Reader) {
 	in := make([]byte, 1024)
 	for {
 		n, err := from.Read(in)
 		if n > 0 {
-			if !f.wait(ctx) {
-				return
-			}
-			if _, err := to.Write(f.apply(in[:n])); err != nil {
+			select {
+			case f.queue <- f.apply(in[:n]):
+			case <-ctx.Done():
 				return
 			}
 		}
@@ -97,11 +109,26 @@ func (f *Faults) pump(ctx context.Context, from io.Reader, to io.Writer) {
 	}
 }
 
+// give writes to the other end, until that fails or ctx ends.
+func (f *Faults) give(ctx context.Context, to io.Writer) {
+	for {
+		var next late
+		select {
+		case next = <-f.queue:
+		case <-ctx.Done():
+			return
+		}
+		if !f.wait(ctx, time.Until(next.due)) {
+			return
+		}
+		if _, err := to.Write(next.bytes); err != nil {
+			return
+		}
+	}
+}
+
 // wait is delay and freeze.
-func (f *Faults) wait(ctx context.Context) bool {
-	f.mu.Lock()
-	delay, thawed := f.delay, f.thawed
-	f.mu.Unlock()
+func (f *Faults) wait(ctx context.Context, delay time.Duration) bool {
 	if delay > 0 {
 		t := time.NewTimer(delay)
 		defer t.Stop()
@@ -111,6 +138,9 @@ func (f *Faults) wait(ctx context.Context) bool {
 			return false
 		}
 	}
+	f.mu.Lock()
+	thawed := f.thawed
+	f.mu.Unlock()
 	select {
 	case <-thawed:
 		return true
@@ -120,7 +150,7 @@ func (f *Faults) wait(ctx context.Context) bool {
 }
 
 // apply is what becomes of bytes.
-func (f *Faults) apply(in []byte) []byte {
+func (f *Faults) apply(in []byte) late {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out []byte
@@ -138,7 +168,7 @@ func (f *Faults) apply(in []byte) []byte {
 		out = f.twice(append(out, b), b)
 	}
 	f.passed += int64(len(out))
-	return out
+	return late{out, time.Now().Add(f.delay)}
 }
 
 // twice doubles an event whose code was just appended.

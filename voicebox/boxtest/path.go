@@ -2,15 +2,11 @@ package boxtest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"time"
-
-	"github.com/creack/pty"
-	"golang.org/x/term"
 )
 
 // path makes a serial path's two ends: outside is ours, port is the host's, a
@@ -20,14 +16,7 @@ func path(terminal bool) (outside, port io.ReadWriteCloser, name string, err err
 		a, b := net.Pipe()
 		return a, b, "", nil
 	}
-	master, slave, err := pty.Open()
-	if err != nil {
-		return nil, nil, "", fmt.Errorf("opening a pseudo-terminal: %w", err)
-	}
-	if _, err := term.MakeRaw(int(slave.Fd())); err != nil {
-		return nil, nil, "", errors.Join(fmt.Errorf("making it raw: %w", err), master.Close(), slave.Close())
-	}
-	return master, slave, slave.Name(), nil
+	return openTerminal()
 }
 
 // Lazy is a port with the ways of tarm/serial over a net.Conn: a Read that

@@ -234,18 +234,16 @@ func misaligned(data []byte) bool {
 	return here > 256*n && there < here/3 && rails < n/4
 }
 
-// sixteenBits says that the low bytes of samples carry sound: many different
-// ones. Decoded A-law has 31 at most, 8 bits in 16 have one.
+// sixteenBits says that the low bytes of samples carry sound. The lowest two
+// bits of decoded A-law and u-law, of 14 and of 8 bits in 16 are always 0.
 func sixteenBits(data []byte) bool {
-	var seen [256]bool
 	n := 0
 	for i := 0; i < len(data); i += 2 {
-		if !seen[data[i]] {
-			seen[data[i]] = true
+		if data[i]&3 != 0 {
 			n++
 		}
 	}
-	return n > 40
+	return n > len(data)/8
 }
 
 func sample(b []byte) int { return int(int16(binary.LittleEndian.Uint16(b))) }
