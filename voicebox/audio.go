@@ -15,6 +15,18 @@ const echoTail = 512
 // inBuffers are more than a port holds at once.
 const inBuffers = pipeFrames + 4
 
+// calm is for how many frames the host must have been punctual (2 s) before
+// the box's running dry means that frames were lost on the way from it.
+const calm = 100
+
+// How the box's cushion is made good after the host was late: while we have
+// been silent for so many frames, so many are left out, which surely empties
+// it, and then it is filled anew.
+const (
+	hushed  = 10
+	drained = 2*headStart + 2
+)
+
 // audio is the sound of a line while it flows. It beats with the line: for
 // each frame that is read one is written.
 type audio struct {
@@ -28,6 +40,10 @@ type audio struct {
 
 	sent  [headStart + 1][media.FrameSamples]int16 // the newest at next-1
 	next  int
+	quick int // frames since one was read late
+	hush  int // frames since we were heard last
+	doubt bool
+	drain int // frames still to be left out
 	clean [media.FrameSamples]int16
 	bytes [inBuffers][media.FrameSamples]byte // lent to the port in turn
 	turn  int
@@ -53,23 +69,44 @@ func newAudio(stream sound, tones dsp.Plan, only bool) *audio {
 		return a
 	}
 	a.echo = dsp.NewCanceller(echoTail)
-	for range headStart {
-		a.write(nil, false)
-	}
+	a.pad(headStart)
 	return a
+}
+
+// pad gives the box so many frames of silence in hand.
+func (a *audio) pad(frames int) {
+	for range frames {
+		a.put(a.slot())
+	}
+}
+
+// dry is told when the box had nothing to play. Where the host was late that
+// mends itself; else frames were lost on their way to us, for which none were
+// written: what the box had in hand is made good.
+func (a *audio) dry() {
+	if a.quick > calm {
+		a.quick = 0
+		a.pad(headStart - 1)
+	}
 }
 
 // frame takes a frame from the line: echo cancelled and detectors asked, it
 // goes to the port, and one from the port goes to the line; silence where open
-// is false. What is found is good until the next frame.
-func (a *audio) frame(in []int16, to *leg, open bool) *heard {
+// is false. What is found is good until the next frame. Behind in there are
+// waiting frames.
+func (a *audio) frame(in []int16, waiting int, to *leg, open bool) *heard {
 	in = in[:min(len(in), media.FrameSamples)]
 	clean := a.clean[:len(in)]
 	a.found = heard{n: len(in), keys: a.found.keys[:0], tones: a.found.tones[:0]}
 	if a.only {
 		copy(clean, in)
 	} else {
-		a.write(to, open)
+		a.quick++
+		if waiting > 1 {
+			a.quick = 0
+		}
+		a.doubt = a.doubt || waiting >= headStart-1 // it has nothing left, or nearly
+		a.write(to, open, waiting > headStart)
 		// sent holds headStart frames more than were read: the oldest is on the line.
 		far := &a.sent[a.next%len(a.sent)]
 		a.echo.Process(clean, in, far[:len(in)])
@@ -81,20 +118,55 @@ func (a *audio) frame(in []int16, to *leg, open bool) *heard {
 	return &a.found
 }
 
-// write gives the line its next frame. A frame that cannot be written is the
-// line's to notice: its sound will stop.
-func (a *audio) write(from *leg, open bool) {
+// write gives the line its next frame. One that is late is left out: the box
+// has run dry meanwhile, and would from now on play everything later.
+func (a *audio) write(from *leg, open, late bool) {
+	frame := a.slot()
+	if a.drain > 0 {
+		a.refill()
+		return
+	}
+	sound := a.play.next(from.out)
+	if late {
+		return
+	}
+	a.hush++
+	if sound != nil && open {
+		media.Decode(law, frame[:], sound)
+		a.found.ours = !quiet(frame[:])
+	}
+	if a.found.ours {
+		a.hush = 0
+	}
+	a.put(frame)
+	if a.doubt && a.hush >= hushed {
+		a.doubt, a.drain = false, drained
+	}
+}
+
+// refill lets the box run dry and gives it its head start again.
+func (a *audio) refill() {
+	a.quick = 0
+	if a.drain--; a.drain > 0 {
+		return
+	}
+	var silence [media.FrameSamples]int16
+	for range headStart {
+		a.put(&silence)
+	}
+}
+
+// slot is the room of the line's next frame, silent.
+func (a *audio) slot() *[media.FrameSamples]int16 {
 	frame := &a.sent[a.next%len(a.sent)]
 	a.next++
 	clear(frame[:])
-	if from != nil {
-		if sound := a.play.next(from.out); sound != nil && open {
-			media.Decode(law, frame[:], sound)
-			a.found.ours = !quiet(frame[:])
-		}
-	}
-	_ = a.stream.Write(frame[:])
+	return frame
 }
+
+// put sends a frame. That one cannot be sent is the line's to notice: its
+// sound stops.
+func (a *audio) put(frame *[media.FrameSamples]int16) { _ = a.stream.Write(frame[:]) }
 
 // hand passes a frame to the port, which has no more of it than its channel
 // holds; when that is full the sound is of no use.

@@ -14,7 +14,6 @@ type nowhere struct{}
 
 func (nowhere) Frames() <-chan []int16    { return nil }
 func (nowhere) Write([]int16) error       { return nil }
-func (nowhere) Clear()                    {}
 func (nowhere) End(context.Context) error { return nil }
 
 // BenchmarkTalk is a frame (20 ms) of a line on which both sides talk: echo
@@ -30,7 +29,7 @@ func BenchmarkTalk(b *testing.B) {
 		at := i % (len(voice) - 9*media.FrameSamples)
 		i += media.FrameSamples
 		l.out <- ours[at:][:media.FrameSamples]
-		a.frame(voice[at+8*media.FrameSamples:][:media.FrameSamples], l, true)
+		a.frame(voice[at+8*media.FrameSamples:][:media.FrameSamples], 0, l, true)
 		<-l.in
 	}
 	b.ReportMetric(100*b.Elapsed().Seconds()/float64(b.N)/frameTime.Seconds(), "percent")

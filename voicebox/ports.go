@@ -58,8 +58,6 @@ type sound interface {
 	// Frames gives 20 ms each at the line's own beat; closed at the end.
 	Frames() <-chan []int16
 	Write(frame []int16) error
-	// Clear throws away what waits to be played.
-	Clear()
 	End(ctx context.Context) error
 }
 

@@ -45,8 +45,11 @@ type fakeBox struct {
 	stream  *fakeStream
 	sound   []int16 // what the line says next
 	tone    *dsp.Source
-	echo    float64 // of what we send, in the sound
-	fall    bool    // the next command panics
+	echo    float64       // of what we send, in the sound
+	fall    bool          // the next command panics
+	stall   time.Duration // of the next write
+	drop    int           // frames of the line that are lost
+	dry     int           // frames that had nothing to play
 }
 
 func newFakeBox() *fakeBox {
@@ -125,7 +128,7 @@ func (b *fakeBox) Talk(ctx context.Context) (sound, error)   { return b.open(ctx
 func (b *fakeBox) Listen(ctx context.Context) (sound, error) { return b.open(ctx, "listen") }
 
 func (b *fakeBox) open(ctx context.Context, name string) (sound, error) {
-	s := &fakeStream{box: b, frames: make(chan []int16, 16), ended: make(chan struct{})}
+	s := &fakeStream{box: b, frames: make(chan []int16, 50), ended: make(chan struct{})}
 	if err := b.command(ctx, name, func() { b.stream = s }); err != nil {
 		return nil, err
 	}
@@ -203,6 +206,7 @@ type fakeStream struct {
 	once   sync.Once
 	sent   []int16 // under the box's mu
 	played int
+	wasDry bool
 }
 
 func (s *fakeStream) run() {
@@ -217,13 +221,22 @@ func (s *fakeStream) run() {
 		case <-s.box.gone:
 			return
 		}
-		if frame := s.next(); frame != nil {
+		frame := s.next()
+		if frame != nil && !s.lost() {
 			select {
 			case s.frames <- frame:
 			default:
 			}
 		}
 	}
+}
+
+// lost says that a frame does not reach the host.
+func (s *fakeStream) lost() bool {
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	s.box.drop--
+	return s.box.drop >= 0
 }
 
 // next is 20 ms of the line: what was queued, else the tone, and our echo.
@@ -240,6 +253,12 @@ func (s *fakeStream) next() []int16 {
 	}
 	n := copy(frame, b.sound)
 	b.sound = b.sound[n:]
+	if s.played == len(s.sent) && s.played > 0 {
+		if b.dry++; b.dry == 1 || !s.wasDry {
+			b.tells(v253.Underrun)
+		}
+	}
+	s.wasDry = s.played == len(s.sent)
 	for i := range frame {
 		if s.played < len(s.sent) {
 			frame[i] += int16(b.echo * float64(s.sent[s.played]))
@@ -252,11 +271,14 @@ func (s *fakeStream) next() []int16 {
 func (s *fakeStream) Frames() <-chan []int16 { return s.frames }
 
 func (s *fakeStream) Write(frame []int16) error {
+	s.box.mu.Lock()
+	stall := s.box.stall
+	s.box.stall = 0
+	s.box.mu.Unlock()
+	time.Sleep(stall)
 	s.box.set(func() { s.sent = append(s.sent, frame...) })
 	return nil
 }
-
-func (s *fakeStream) Clear() {}
 
 func (s *fakeStream) End(ctx context.Context) error {
 	s.stop()

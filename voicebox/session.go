@@ -122,8 +122,12 @@ func (s *session) event(e v253.Event) {
 		s.rang()
 	case v253.CallerID:
 		s.identified(e.Caller)
-	case v253.SetLifted, v253.ExtensionLifted:
+	case v253.SetLifted:
 		s.lifted()
+	case v253.ExtensionLifted:
+		if !s.state.offHook() { // a box may take our own going off hook for one
+			s.lifted()
+		}
 	case v253.SetReplaced, v253.ExtensionReplaced:
 		s.replaced()
 	case v253.Reversed:
@@ -136,6 +140,10 @@ func (s *session) event(e v253.Event) {
 		s.busy()
 	case v253.DialTone:
 		s.dialTone()
+	case v253.Underrun:
+		if s.sound != nil && !s.sound.only {
+			s.sound.dry()
+		}
 	case v253.DigitBegan:
 		if s.sound == nil {
 			s.digit(e.Digit)

@@ -19,7 +19,7 @@ func (s *session) frame(in []int16, ok bool) {
 	}
 	s.misses = 0
 	s.clock.set(starved, starvedAfter)
-	h := s.sound.frame(in, s.leg, s.state == talking)
+	h := s.sound.frame(in, len(s.sound.stream.Frames()), s.leg, s.state == talking)
 	switch s.state {
 	case dialling:
 		s.supervise(h)

@@ -93,6 +93,59 @@ func TestOneForOne(t *testing.T) {
 	})
 }
 
+// TestHostIsLate: after a stall the box has no more in hand than before, so
+// that nobody hears the other later for the rest of the call.
+func TestHostIsLate(t *testing.T) {
+	for _, stall := range []time.Duration{40, 80, 200, 500, 900} {
+		inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+			b, leg := r.talks("line 1")
+			time.Sleep(time.Second)
+			for range 5 {
+				b.set(func() { b.stall = stall * time.Millisecond })
+				time.Sleep(3 * time.Second)
+			}
+			b.inHand(t, stall*time.Millisecond)
+			if isOver(leg) {
+				t.Error(leg.Err())
+			}
+		})
+	}
+}
+
+// TestFramesAreLost: on their way from the box; it has as much in hand as
+// before soon afterwards.
+func TestFramesAreLost(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b, _ := r.talks("line 1")
+		for range 5 {
+			time.Sleep(3 * time.Second)
+			b.set(func() { b.drop = headStart })
+		}
+		time.Sleep(3 * time.Second)
+		b.inHand(t, 0)
+		b.set(func() { b.dry = 0 })
+		time.Sleep(10 * time.Second)
+		if synctest.Wait(); b.dry > 0 {
+			t.Errorf("ran dry %d times with no loss any more", b.dry)
+		}
+	})
+}
+
+// inHand checks what the box has to play.
+func (b *fakeBox) inHand(t *testing.T, stall time.Duration) {
+	t.Helper()
+	synctest.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	got := (len(b.stream.sent) - b.stream.played) / media.FrameSamples
+	if got < headStart-1 || got > headStart+1 {
+		t.Errorf("after stalls of %v the box has %d frames in hand, want about %d", stall, got, headStart)
+	}
+	if waiting := len(b.stream.frames); waiting > 1 {
+		t.Errorf("after stalls of %v %d frames wait to be read", stall, waiting)
+	}
+}
+
 // TestBargeIn: of a prompt that is cut off at most 100 ms are still heard.
 func TestBargeIn(t *testing.T) {
 	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
