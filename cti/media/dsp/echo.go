@@ -2,87 +2,338 @@ package dsp
 
 import "math"
 
-const history = 8192 // samples of far that are kept, a power of two > 500 ms + tail
+const (
+	audible   = 100.0 // mean square of sound, -65 dBm0
+	filterFFT = 1024  // of the filter that makes what is heard
+	lead      = 224   // samples before the peak of the echo that the path has room for: 28 ms
+)
 
 // Canceller takes our own voice out of what a two-wire line gives back.
+//
+// It has two echo paths, as Ochiai, Araseki and Ogihara proposed (IEEE Trans.
+// Comm. 25, 1977): one makes what is heard and only ever changes to one that has
+// proved better on sound that neither had learnt from; the other, the solver's,
+// learns without care. What is left of the echo is then lowered to the
+// background's level while nobody speaks.
 type Canceller struct {
-	tail   int
-	finder *finder
-	weight []float32
-	past   [2 * history]float32 // far twice, so that any window is one slice
-	at     int
-	delay  int // where the window of the filter begins; -1: unknown
-	seen   int
-	heard  [2]float32 // smoothed power: echo and what is left
-	double int
+	far, near past
+	now       int64 // end of the last chunk
+	lastFar   int64 // when something was sent
+	fft       *fft
+	spectrum  [filterFFT/2 + 1]complex64
+	time      [filterFFT]float32
+
+	echo     echoPath
+	known    bool // there is a path
+	good     bool // it was a good one once, so much error means something
+	muted    bool // it does harm now: what came is given as it is
+	suppress suppressor
+
+	look   finder
+	lag    int // the finder's peak, and for how many looks
+	steady int
+	lags   [2]int // its peak for the path heard, and for the solver's
+
+	solve   solver
+	solving bool
+	age     int // chunks since the solver began anew
+	rest    int // chunks until it works again
+	duel    duel
+	heard   [chunk]float32 // error of the path heard
+	learnt  [chunk]float32 // and of the solver's
+	fill    int
+
+	odd     int   // chunks of more error than there should be, in a row
+	calm    int   // and of none
+	doubt   bool  // the path may have changed, or two are speaking
+	doubted int64 // since when
+	came    float32
+	left    float32
+}
+
+// echoPath is one that is heard.
+type echoPath struct {
+	delay int
+	taps  [solveTaps]float32
+	bins  [filterFFT/2 + 1]complex64
 }
 
 // NewCanceller makes one for an echo of at most tail samples (≥ 512, 64 ms) behind a bulk delay that it finds by itself (0 to 500 ms).
 func NewCanceller(tail int) *Canceller {
-	return &Canceller{tail: tail, finder: newFinder(), weight: make([]float32, tail+128), delay: -1}
+	c := &Canceller{fft: newFFT(filterFFT)}
+	c.look.fft, c.solve.fft = newFFT(2*lookHop), newFFT(solveFFT)
+	c.Reset()
+	return c
 }
 
 // Reset forgets the line (another call).
 func (c *Canceller) Reset() {
-	f, w := c.finder, c.weight
-	f.reset()
-	clear(w)
-	*c = Canceller{tail: c.tail, finder: f, weight: w, delay: -1}
+	mine, look, solve := c.fft, c.look.fft, c.solve.fft
+	*c = Canceller{fft: mine, lastFar: -pastSize, lag: -1}
+	c.look.fft, c.solve.fft = look, solve
+	c.suppress.begin()
 }
 
 // Process writes to out what near holds beside the echo of far. All three have the same length, at most 160; out and near may be the same.
-// far is what was sent while near was received.
+// far is what was sent while near was received. Nothing is delayed; frames of 160 samples cost least.
 func (c *Canceller) Process(out, near, far []int16) {
-	for i, n := range near {
-		out[i] = c.sample(float32(n), float32(far[i]))
+	n := min(len(out), len(near), len(far), chunk)
+	if n == 0 {
+		return
 	}
+	for i := range n {
+		c.near.add(float32(near[i]))
+		c.far.add(float32(far[i]))
+	}
+	if meanSquare(c.far.upto(c.far.end, n)) > audible {
+		c.lastFar = c.far.end
+	}
+	echo := c.explain(n)
+	var left [chunk]float32
+	for i, v := range c.near.upto(c.near.end, n) {
+		left[i] = v - echo[i]
+	}
+	if c.muted {
+		clear(echo)
+	}
+	c.suppress.process(out[:n], near[:n], echo, left[:n])
+	c.collect(left[:n])
 }
 
-func (c *Canceller) sample(near, far float32) int16 {
-	c.at = (c.at + history - 1) % history
-	c.past[c.at], c.past[c.at+history] = far, far
-	if c.finder.add(far, near) {
-		lag, q := c.finder.look()
-		c.move(lag, q)
+// explain gives the echo in the last n samples.
+func (c *Canceller) explain(n int) []float32 {
+	to := c.time[filterFFT-n:]
+	if !c.known || c.far.end-c.lastFar > int64(c.echo.delay+solveTaps+chunk) {
+		clear(to)
+		return to
 	}
-	if c.delay < 0 {
-		return round(near)
+	c.fft.forward(c.spectrum[:], c.far.upto(c.far.end-int64(c.echo.delay), filterFFT))
+	for k, h := range &c.echo.bins {
+		c.spectrum[k] *= h
 	}
-	x := c.past[c.at+c.delay:][:len(c.weight)]
-	var y, p float32
-	for i, w := range c.weight {
-		y += w * x[i]
-		p += x[i] * x[i]
-	}
-	e := near - y
-	c.heard[0] += (near*near - c.heard[0]) / 512
-	c.heard[1] += (e*e - c.heard[1]) / 512
-	if p > 100*float32(len(x)) && e*e < p/4 {
-		step := 0.5 * e / (p + 1)
-		for i, v := range x {
-			c.weight[i] += step * v
+	c.fft.inverse(c.time[:], c.spectrum[:])
+	return to
+}
+
+// collect gathers the error until a chunk is full and then learns.
+func (c *Canceller) collect(left []float32) {
+	for len(left) > 0 {
+		n := copy(c.heard[c.fill:], left)
+		left = left[n:]
+		if c.fill += n; c.fill == chunk {
+			c.fill = 0
+			c.now += chunk
+			c.learn()
 		}
 	}
-	return round(e)
 }
 
-func (c *Canceller) move(lag int, quality float32) {
-	if lag < 0 || quality < 60 {
+// learn takes the chunk that is complete.
+func (c *Canceller) learn() {
+	if c.now%lookHop < chunk {
+		c.search(c.now - c.now%lookHop)
+	}
+	if !c.solving || c.now-c.lastFar > int64(c.solve.delay+solveTaps) {
 		return
 	}
-	if at := lag - c.delay; c.delay >= 0 && at >= 0 && at < len(c.weight)/2 {
-		c.seen = 0
+	c.watch()
+	if c.solve.now == c.now { // begun anew on this very chunk
 		return
 	}
-	if c.seen++; c.seen < 3 && c.delay >= 0 {
-		return
-	}
-	c.delay = max(0, lag-64)
-	clear(c.weight)
+	c.solve.take(c.now, &c.far, &c.near, c.learnt[:])
+	c.age++
+	c.compare()
+	c.work()
 }
 
-func round(v float32) int16 {
-	return int16(max(-32768, min(32767, math.Round(float64(v)))))
+// search lets the finder look and follows what it found.
+func (c *Canceller) search(end int64) {
+	lag, quality := c.look.look(&c.far, &c.near, end)
+	if lag < 0 || c.look.looks < 2 || quality < 30 {
+		c.steady = 0
+		return
+	}
+	c.steady++
+	if d := lag - c.lag; d < -32 || d > 32 {
+		c.steady = 0
+	}
+	c.lag = lag
+	if c.steady < 1 {
+		return
+	}
+	within := c.solving && lag >= c.solve.delay && lag < c.solve.delay+2*lead
+	switch {
+	case within && c.good && !c.doubt && c.solve.delay == c.echo.delay:
+		c.lags[0] = lag
+	case within, c.good && !c.doubt, c.solving && c.age < 3:
+	default:
+		c.propose(lag)
+	}
+}
+
+// propose lets the solver begin at another delay: a jump of the path that was
+// known, or a new one.
+func (c *Canceller) propose(lag int) {
+	var belief [solveTaps]float32
+	delay := max(0, lag-lead)
+	if shifted := c.echo.delay + lag - c.lags[0]; c.good && shifted >= 0 {
+		delay, belief = shifted, c.echo.taps
+	}
+	c.lags[1] = lag
+	c.begin(delay, &belief)
+}
+
+// begin lets the solver work anew with a prior.
+func (c *Canceller) begin(delay int, belief *[solveTaps]float32) {
+	since := int64(0)
+	if c.doubt {
+		since = c.doubted
+	}
+	c.solve.now = c.now
+	c.solve.believe(loose, blame, c.lags[1]-delay)
+	c.solve.begin(delay, since, belief, &c.far, &c.near)
+	if c.solve.harmful(&c.near) {
+		c.solve.begin(delay, since, &[solveTaps]float32{}, &c.far, &c.near)
+	}
+	c.solving, c.age, c.rest, c.duel = true, 0, 0, duel{}
+	for range 6 {
+		c.solve.step()
+	}
+}
+
+const (
+	loose = 0.08 // energy of a path not known yet: 11 dB loss
+	tight = 0.03 // times the path's energy: what a known one may differ by
+	blame = 1e-4 // of an error is taken for somebody's while the path is not known
+)
+
+// watch hears whether more is left than the path has left so far: somebody
+// speaks, or the path changed.
+func (c *Canceller) watch() {
+	if !c.known {
+		return
+	}
+	s := &c.suppress
+	left, came := meanSquare(c.heard[:]), meanSquare(c.near.upto(c.now, chunk))
+	c.balance(left, came)
+	if !c.good {
+		if c.good = c.left < 0.03*c.came && c.came > 20*s.noise.level; c.good {
+			s.leak = min(s.leak, 0.1)
+			c.settle()
+		}
+		return
+	}
+	if left < surely*(s.leak*s.peak+s.noise.level+1) {
+		c.odd = 0
+		if c.calm++; c.calm == 5 && c.doubt {
+			c.doubt = false
+			c.begin(c.echo.delay, &c.echo.taps)
+			c.settle()
+		}
+		return
+	}
+	c.calm = 0
+	if c.odd++; c.odd == 4 && !c.doubt {
+		c.doubt, c.doubted = true, c.now-4*chunk
+		c.look.forget()
+		c.steady = 0
+		c.lags[1] = c.lags[0]
+		c.begin(c.echo.delay, &c.echo.taps)
+	}
+}
+
+// settle lets the solver only follow small changes from now on.
+func (c *Canceller) settle() {
+	if c.solve.delay == c.echo.delay {
+		c.solve.prior = c.echo.taps
+		c.solve.believe(max(tight, min(1, 4*c.suppress.leak))*energy(&c.echo.taps), 1, c.lags[0]-c.echo.delay)
+	}
+}
+
+// balance follows what the path takes away, and mutes one that adds.
+func (c *Canceller) balance(left, came float32) {
+	c.came = 0.8*c.came + came
+	c.left = 0.8*c.left + left
+	c.muted = c.left > 1.5*c.came || c.muted && c.left > 0.8*c.came
+}
+
+// compare lets the solver's path be heard when it is surely better.
+func (c *Canceller) compare() {
+	c.duel.add(c.heard[:], c.learnt[:])
+	if c.age < 2 || !c.duel.won(c.good, c.doubt) || energy(&c.solve.taps) > 4 {
+		return
+	}
+	if c.doubt {
+		c.suppress.leak = max(c.suppress.leak, 0.1)
+	}
+	c.echo.delay, c.echo.taps = c.solve.delay, c.solve.taps
+	copy(c.time[:], c.echo.taps[:])
+	clear(c.time[solveTaps:])
+	c.fft.forward(c.echo.bins[:], c.time[:])
+	c.lags[0] = c.lags[1]
+	c.known, c.muted = true, false
+	c.duel = duel{}
+	if c.good && !c.doubt {
+		c.settle()
+	}
+	if c.doubt {
+		c.good, c.doubt = false, false
+	}
+}
+
+// work lets the solver go on while it pays.
+func (c *Canceller) work() {
+	if c.rest > 0 {
+		c.rest--
+		return
+	}
+	most := 4
+	if c.age > 100 {
+		most = 1
+	}
+	for range most {
+		if c.solve.step() < 0.003 {
+			c.rest = 3
+			return
+		}
+	}
+}
+
+func energy(taps *[solveTaps]float32) float32 { return meanSquare(taps[:]) * solveTaps }
+
+// duel compares two errors of the same sound.
+type duel struct {
+	gain, doubt float32
+	left        [2]float32
+}
+
+func (d *duel) add(heard, learnt []float32) {
+	var gain, square, left float32
+	for i, h := range heard {
+		l := learnt[i]
+		g := h*h - l*l
+		gain += g
+		square += g * g
+		left += l * l
+	}
+	k := 1 / (left + chunk*quietest)
+	d.gain = 0.8*d.gain + gain*k
+	d.doubt = 0.64*d.doubt + 4*square*k*k
+	d.left[0] = 0.8*d.left[0] + gain + left
+	d.left[1] = 0.8*d.left[1] + left
+}
+
+// won says whether the second is better by three standard deviations (one where
+// there is nothing to lose), and clearly where that is asked.
+func (d *duel) won(surely, clearly bool) bool {
+	if clearly && d.left[1] > 0.5*d.left[0] {
+		return false
+	}
+	sigmas := float32(1)
+	if surely {
+		sigmas = 9
+	}
+	return d.gain > 0 && d.gain*d.gain > sigmas*d.doubt
 }
 
 // EchoReport is how the canceller does: ERLE in dB, Delay in samples (-1 unknown), DoubleTalk now.
@@ -94,5 +345,18 @@ type EchoReport struct {
 
 // Report tells how it does.
 func (c *Canceller) Report() EchoReport {
-	return EchoReport{Delay: c.delay, ERLE: 10 * math.Log10(float64((c.heard[0]+1)/(c.heard[1]+1)))}
+	if !c.known {
+		return EchoReport{Delay: -1}
+	}
+	peak := 0
+	for i, v := range &c.echo.taps {
+		if math.Abs(float64(v)) > math.Abs(float64(c.echo.taps[peak])) {
+			peak = i
+		}
+	}
+	return EchoReport{
+		ERLE:       -10 * math.Log10(float64(c.suppress.leak)),
+		Delay:      c.echo.delay + peak,
+		DoubleTalk: c.suppress.near && c.now-c.lastFar < int64(c.echo.delay+solveTaps),
+	}
 }

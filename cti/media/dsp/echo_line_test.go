@@ -32,8 +32,6 @@ type call struct{ far, near, echo, clean, out []float64 }
 
 func rmsOf(dbm0 float64) float64 { return 32768 / math.Sqrt2 * math.Pow(10, (dbm0-3.14)/20) }
 
-func dbm0(x []float64) float64 { return 10*math.Log10(power(x)/(32768*32768/2)+1e-12) + 3.14 }
-
 func power(x []float64) float64 {
 	var sum float64
 	for _, v := range x {
@@ -165,6 +163,9 @@ func music(n int, seed uint64) []float64 {
 	scale := []float64{262, 294, 330, 392, 440, 523, 587, 659, 784}
 	x := make([]float64, n)
 	for begin := 0; begin < n; begin += 2800 {
+		for i := begin; i < min(n, begin+400); i++ { // the stroke
+			x[i] += 0.3 * math.Exp(-float64(i-begin)/80) * r.NormFloat64()
+		}
 		for range 3 {
 			f := scale[r.IntN(len(scale))]
 			for h := 1.0; h*f < 3400 && h < 8; h++ {
