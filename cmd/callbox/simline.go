@@ -256,12 +256,7 @@ func (c *simLineCmd) calls(ctx context.Context, line *exchange.Exchange) error {
 }
 
 func (c *simLineCmd) call(ctx context.Context, line *exchange.Exchange) error {
-	err := line.Ring(ctx, exchange.Call{Caller: c.caller()})
-	for errors.Is(err, exchange.ErrInUse) {
-		if err = line.Reach(ctx, exchange.Idle); err == nil {
-			err = line.Ring(ctx, exchange.Call{Caller: c.caller()})
-		}
-	}
+	err := line.RingWhenFree(ctx, exchange.Call{Caller: c.caller()})
 	if err == nil {
 		err = line.Say(ctx, exchange.Caller, voice())
 	}

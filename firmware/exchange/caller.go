@@ -49,6 +49,21 @@ func (e *Exchange) Ring(ctx context.Context, call Call) error {
 	return nil
 }
 
+// RingWhenFree is Ring by a caller who gets busy tone as long as the line is in
+// use and tries again.
+func (e *Exchange) RingWhenFree(ctx context.Context, call Call) error {
+	for {
+		err := e.Ring(ctx, call)
+		if !errors.Is(err, ErrInUse) {
+			return err
+		}
+		e.cfg.Log.Info("the caller finds the line in use", "err", err)
+		if err := e.Reach(ctx, Idle); err != nil {
+			return err
+		}
+	}
+}
+
 func (l *line) giveUp() {
 	if l.state == Alerting {
 		l.event(released)

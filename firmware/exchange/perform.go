@@ -144,7 +144,7 @@ var doings = map[string]func(*performance, context.Context, Step) error{
 func (p *performance) ring(ctx context.Context, s Step) error {
 	call := p.cast.Call
 	call.Bursts = s.N
-	err := p.line.Ring(ctx, call)
+	err := p.line.RingWhenFree(ctx, call)
 	if s.N > 0 && errors.Is(err, ErrNoAnswer) {
 		p.cast.Log.Info("nobody answered", "line", s.Line)
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"callbox/cti/media/dsp"
+	"callbox/firmware/analog"
 	"callbox/firmware/exchange"
 )
 
@@ -231,6 +232,18 @@ func TestGivingUpIsNoFault(t *testing.T) {
 	ok(t, perform(ctx, t, e, shelf{}, "ring 2\nwait 1s\nring 1"))
 	if b.bursts != 3 {
 		t.Errorf("%d bursts", b.bursts)
+	}
+}
+
+func TestRingWaitsForTheLine(t *testing.T) {
+	ctx, e, b := line(t, exchange.Config{})
+	b.answers("", 3*time.Second)
+	ok(t, perform(ctx, t, e, shelf{}, "ring\nwait 1s\nhangup\nring 2"))
+	if b.bursts != 3 {
+		t.Errorf("%d bursts, want one and two", b.bursts)
+	}
+	if n := b.frames(0, func(l analog.Line) bool { return l.Ringing }); n != 3*50 {
+		t.Errorf("%d frames of ringing", n)
 	}
 }
 
