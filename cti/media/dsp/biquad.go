@@ -14,6 +14,9 @@ func newNotch(hz, width float64) biquad {
 	return biquad{b0: float32(n), b1: float32(c), b2: float32(n), a1: float32(c), a2: float32((1 - alpha) * n)}
 }
 
+// next filters a sample.
+//
+//go:norace
 func (f *biquad) next(x float32) float32 {
 	y := f.b0*x + f.z1
 	f.z1 = f.b1*x - f.a1*y + f.z2

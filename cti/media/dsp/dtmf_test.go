@@ -90,7 +90,11 @@ func TestDTMFGrid(t *testing.T) {
 	if long() {
 		keys = strings.Repeat(pad, 20)
 	}
-	for _, on := range []time.Duration{35 * ms, 40 * ms, 50 * ms} {
+	lengths := []time.Duration{35 * ms}
+	if long() {
+		lengths = append(lengths, 40*ms, 50*ms)
+	}
+	for _, on := range lengths {
 		for _, snr := range []float64{math.Inf(1), 20, 15} {
 			sent, wrong := 0, 0
 			for _, p := range corners(on) {
@@ -164,7 +168,7 @@ func TestDTMFLimits(t *testing.T) {
 // ms do.
 func TestDTMFInterruptions(t *testing.T) {
 	for gap := 0; gap <= 30; gap++ {
-		for lead := range 40 {
+		for lead := 0; lead < 40; lead += 3 {
 			p := press{level: -10, on: 45 * ms, off: time.Duration(gap) * ms}
 			got := hear(AppendSilence(p.send(make([]int16, lead), "55"), 100*ms))
 			if gap <= 10 && got != "5" || gap >= 20 && got != "55" {
@@ -272,7 +276,7 @@ func TestTalkOff(t *testing.T) {
 // TestDTMFInNoise: noise of any level holds no digits.
 func TestDTMFInNoise(t *testing.T) {
 	for _, level := range []float64{-60, -45, -30, -10, 0} {
-		sound := make([]int16, 60*Rate)
+		sound := make([]int16, 20*Rate)
 		NewNoise(1, level).Fill(sound)
 		if got := hear(sound); got != "" {
 			t.Errorf("noise at %v: %q", level, got)

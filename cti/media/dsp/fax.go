@@ -1,22 +1,14 @@
 package dsp
 
-// Fax finds CNG (1100 Hz, 0.5 s in 3.5 s) and CED (2100 Hz), ITU-T T.30 §4.
-type Fax struct {
-	slide slide
-	view  view
-	cng   faxTone
-	ced   faxTone
-}
-
 const (
-	faxShare = 0.75
-	faxLeast = -43 // dBm0
+	faxShare = 0.75 // least share of the tone in all that is heard
+	faxLeast = -43  // dBm0
 	faxHop   = toneHop
-	cngLeast = 40 // hops of 10 ms: 0.5 s ±15 % (T.30 §4.1.1)
+	faxHole  = 4  // hops of 10 ms bridged: CED may turn its phase (V.25 §3.1)
+	cngLeast = 40 // hops: 0.5 s ±15 % (T.30 §4.2)
 	cngMost  = 60
-	cngAfter = 20 // hops of quiet that a CNG is followed by, at least
-	cedLeast = 80 // of 2.6 to 4 s
-	faxHole  = 4  // hops bridged: CED may turn its phase (V.25 §3.1)
+	cngAfter = 20 // hops without it that follow, at least
+	cedLeast = 80 // of 2.6 to 4 s (T.30 §4.1)
 )
 
 var (
@@ -25,22 +17,11 @@ var (
 	faxFloor  = float32(loudness(faxLeast))
 )
 
-// faxTone counts hops with the tone and since it.
-type faxTone struct {
-	on, off int
-	told    bool
-}
-
-func (f *faxTone) step(heard bool) {
-	if heard {
-		f.on += 1 + f.off
-		f.off = 0
-		return
-	}
-	f.off++
-	if f.on == 0 {
-		f.off = 0
-	}
+// Fax finds CNG (1100 Hz, 0.5 s in 3.5 s) and CED (2100 Hz), ITU-T T.30 §4.
+type Fax struct {
+	slide    slide
+	view     view
+	cng, ced burst
 }
 
 // NewFax makes a detector.
@@ -50,8 +31,8 @@ func NewFax() *Fax {
 	return f
 }
 
-// Detect gives "cng" or "ced" once when it is sure, else "". A modem's answer
-// tone is a CED too.
+// Detect gives "cng" or "ced" once when it is sure, else "": CNG 0.2 s after
+// its first tone, CED after 0.8 s. A modem's answer tone (V.25) is a CED too.
 func (f *Fax) Detect(in []int16) string {
 	heard := ""
 	for _, v := range in {
@@ -59,7 +40,7 @@ func (f *Fax) Detect(in []int16) string {
 			continue
 		}
 		f.view.fold(&f.slide)
-		if got := f.hop(); got != "" {
+		if got := f.step(); got != "" {
 			heard = got
 		}
 		f.slide.next(faxHop)
@@ -67,37 +48,46 @@ func (f *Fax) Detect(in []int16) string {
 	return heard
 }
 
-func (f *Fax) hop() string {
+func (f *Fax) step() string {
 	loud := f.view.power > faxFloor
-	f.cng.step(loud && f.share(&cngProbes))
-	f.ced.step(loud && f.share(&cedProbes))
+	f.cng.add(loud && f.holds(&cngProbes))
+	f.ced.add(loud && f.holds(&cedProbes))
 	switch {
-	case f.cng.off >= cngAfter:
-		return f.cng.tell("cng", f.cng.on >= cngLeast && f.cng.on <= cngMost, true)
-	case f.ced.on >= cedLeast:
-		return f.ced.tell("ced", true, false)
-	case f.ced.off > faxHole:
-		f.ced.on, f.ced.off = 0, 0
+	case f.cng.off == cngAfter && f.cng.on >= cngLeast && f.cng.on <= cngMost && f.cng.tell():
+		return "cng"
+	case f.ced.on >= cedLeast && f.ced.tell():
+		return "ced"
 	}
 	return ""
 }
 
-// tell gives name the first time that it is sure; over begins anew.
-func (f *faxTone) tell(name string, sure, over bool) string {
-	if over {
-		f.on, f.off = 0, 0
-	}
-	if !sure || f.told {
-		return ""
-	}
-	f.told = true
-	return name
-}
-
-func (f *Fax) share(probes *[3]probe) bool {
+func (f *Fax) holds(probes *[3]probe) bool {
 	var sum float32
 	for i := range probes {
 		sum += probes[i].power(&f.view)
 	}
 	return sum*binShare > faxShare*f.view.power
+}
+
+// burst counts the hops of a tone, and those since.
+type burst struct {
+	on, off int
+	told    bool
+}
+
+func (b *burst) add(heard bool) {
+	switch {
+	case !heard:
+		b.off++
+	case b.off > faxHole:
+		b.on, b.off = 1, 0
+	default:
+		b.on, b.off = b.on+b.off+1, 0
+	}
+}
+
+func (b *burst) tell() bool {
+	first := !b.told
+	b.told = true
+	return first
 }

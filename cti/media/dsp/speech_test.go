@@ -64,7 +64,7 @@ func someSpeech(t *testing.T) []utterance {
 	t.Helper()
 	madeOnce.Lock()
 	defer madeOnce.Unlock()
-	for i := len(made); i < 5; i++ {
+	for i := len(made); i < 3; i++ {
 		name, sound := sayMuch(t, i)
 		made = append(made, utterance{name, sound})
 	}
@@ -90,7 +90,7 @@ func muchSpeech(t *testing.T) iter.Seq[utterance] {
 				return
 			}
 		}
-		for i := 5; long() && i < 80; i++ {
+		for i := 3; long() && i < 55; i++ {
 			name, sound := sayMuch(t, i)
 			if !yield(utterance{name, sound}) {
 				return

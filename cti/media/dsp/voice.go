@@ -1,12 +1,14 @@
 package dsp
 
+import "math/bits"
+
 // Voice says whether somebody speaks: what rises above the background and is
 // no tone.
 type Voice struct {
 	slide slide
 	view  view
 	floor floor
-	hits  uint16 // of the last hops, newest in bit 0
+	hits  uint8 // which of the last 160 ms were like speech, newest in bit 0
 	hang  int
 }
 
@@ -17,11 +19,10 @@ const (
 	voiceBins  = (voiceHigh-voiceLow)/50 + 1
 	voiceLeast = -50.0 // dBm0
 	voiceAbove = 5.0   // dB above the background
-	voiceTonal = 0.80  // share of the two strongest tones that is no voice
-	voiceOf    = 8     // hops looked at, 160 ms
-	voiceSure  = 4     // of them
+	voiceTonal = 0.85  // share of the two strongest tones that is no voice
+	voiceSure  = 3     // hops of the last 8
 	voiceHang  = 20    // hops, 400 ms
-	voiceFloor = -30.0 // dBm0: louder background is taken for voice
+	voiceFloor = -30.0 // dBm0: louder at the beginning is taken for voice
 )
 
 var (
@@ -52,35 +53,27 @@ func (v *Voice) Detect(in []int16) bool {
 			continue
 		}
 		v.view.fold(&v.slide)
-		v.hop()
+		v.step()
 		v.slide.next(voiceHop)
 	}
 	return v.hang > 0
 }
 
-func (v *Voice) hop() {
+func (v *Voice) step() {
 	v.hits <<= 1
 	if v.speechlike() {
 		v.hits |= 1
 	}
 	v.hang = max(0, v.hang-1)
-	if ones(v.hits&(1<<voiceOf-1)) >= voiceSure {
+	if bits.OnesCount8(v.hits) >= voiceSure {
 		v.hang = voiceHang
 	}
-}
-
-func ones(bits uint16) int {
-	n := 0
-	for ; bits != 0; bits &= bits - 1 {
-		n++
-	}
-	return n
 }
 
 // speechlike says whether the window rises above the background and is no
 // tone.
 func (v *Voice) speechlike() bool {
-	if v.view.power < voiceGate {
+	if v.view.power < voiceGate/4 {
 		v.floor.add(voiceGate / 4)
 		return false
 	}
@@ -91,7 +84,10 @@ func (v *Voice) speechlike() bool {
 		all += bins[i]
 	}
 	all *= binShare
-	back := min(v.floor.add(all), voiceMost)
+	back := v.floor.add(all)
+	if !v.floor.full() {
+		back = min(back, voiceMost)
+	}
 	if all < voiceGate || all < back*voiceRise {
 		return false
 	}
@@ -103,20 +99,23 @@ func (v *Voice) speechlike() bool {
 func peak(bins *[voiceBins]float32) float32 {
 	best := greatest(bins[:])
 	var sum float32
-	for i := max(0, best-2); i <= min(len(bins)-1, best+2); i++ {
+	for i := max(0, best-1); i <= min(len(bins)-1, best+1); i++ {
 		sum += bins[i]
 		bins[i] = 0
 	}
 	return sum
 }
 
-// floor is the background: the least power of the last 1.6 s.
+// floor is the background: the least power of the last 3.2 s.
 type floor struct {
-	least [8]float32
+	least [16]float32
 	at, n int
 }
 
 const floorHops = 10 // of 20 ms in one of least
+
+// full says that the background was looked for as long as it is kept.
+func (f *floor) full() bool { return f.n >= floorHops*len(f.least) }
 
 // add takes a hop's power and gives the background.
 func (f *floor) add(power float32) float32 {

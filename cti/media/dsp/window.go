@@ -36,6 +36,11 @@ var hann2 = func() (w [half]float32) {
 	return w
 }()
 
+// The four functions that are marked norace run for each sample and touch only
+// their detector's memory: watched, they take ten times as long, which tests of
+// many lines feel. Two goroutines with one detector are still caught, at what
+// it concludes.
+
 // slide holds the last 160 samples and tells when a hop is full. Direct
 // current is taken out on the way (below 40 Hz).
 type slide struct {
@@ -50,6 +55,8 @@ func (s *slide) reset(hop int) { *s = slide{n: span - hop} }
 
 // push takes a sample and says whether the window has moved on by a hop; next
 // then makes room.
+//
+//go:norace
 func (s *slide) push(x float32) bool {
 	s.y = x - s.in + 0.97*s.y
 	s.in = x
@@ -60,6 +67,8 @@ func (s *slide) push(x float32) bool {
 }
 
 // next forgets a hop's samples.
+//
+//go:norace
 func (s *slide) next(hop int) {
 	copy(s.buf[:], s.buf[hop:])
 	s.n = span - hop
@@ -72,6 +81,8 @@ type view struct {
 }
 
 // fold makes the view of what the window holds.
+//
+//go:norace
 func (v *view) fold(s *slide) {
 	v.power = 0
 	for i := range half {
@@ -97,6 +108,8 @@ func newProbe(hz float64) probe {
 
 // look gives amplitude and phase at the window's middle: the sum of the
 // squares is the power of a sine at the probe's frequency.
+//
+//go:norace
 func (p *probe) look(v *view) (re, im float32) {
 	for i := range half {
 		re += v.even[i] * p.cos[i]
