@@ -1,6 +1,9 @@
 package dsp
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Codes that stand where the number should (ETSI EN 300 659-1 annex B): B code C.
 const (
@@ -37,43 +40,41 @@ func onlyDigits(s string) string {
 // redirecting number, B reason, C; each may begin with D, A or B and end with # or
 // nothing. Denmark has D1# for withheld, D2# and D3# for absent.
 func parseKeys(keys []byte) (CallerID, bool) {
-	s := string(keys)
-	switch s {
+	switch string(keys) {
 	case "D1#":
 		return CallerID{Mode: "dtmf", Private: true}, true
 	case "D2#", "D3#":
 		return CallerID{Mode: "dtmf", Absent: true}, true
 	}
 	c := CallerID{Mode: "dtmf"}
-	s = strings.TrimRight(s, "C#")
-	for s != "" {
-		digits := s[1:]
-		if next := strings.IndexAny(digits, "ABD"); next >= 0 {
+	for rest := bytes.TrimRight(keys, "C#"); len(rest) > 0; {
+		digits := rest[1:]
+		if next := bytes.IndexAny(digits, "ABD"); next >= 0 {
 			digits = digits[:next]
 		}
-		if !c.readKeys(s[0], digits) {
+		if !c.readKeys(rest[0], digits) {
 			return CallerID{}, false
 		}
-		s = s[1+len(digits):]
+		rest = rest[1+len(digits):]
 	}
 	return c.settled(), c.Number != "" || c.Private || c.Absent
 }
 
 // readKeys takes what follows one letter. A letter alone is passed over: noise may have doubled it.
-func (c *CallerID) readKeys(letter byte, digits string) bool {
+func (c *CallerID) readKeys(letter byte, digits []byte) bool {
 	switch {
-	case digits == "":
+	case len(digits) == 0:
 		return true
-	case letter == 'B' && digits == dtmfAbsent:
+	case letter == 'B' && string(digits) == dtmfAbsent:
 		c.Absent = true
 		return true
-	case letter == 'B' && digits == dtmfPrivate:
+	case letter == 'B' && string(digits) == dtmfPrivate:
 		c.Private = true
 		return true
-	case len(digits) < shortestNumber || len(digits) > longestNumber || onlyDigits(digits) != digits:
+	case len(digits) < shortestNumber || len(digits) > longestNumber || len(bytes.Trim(digits, "0123456789")) > 0:
 		return false
 	case c.Number == "":
-		c.Number = digits
+		c.Number = string(digits)
 		return true
 	}
 	return letter == 'D' // the number that was redirected: not the caller's
