@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -148,7 +149,7 @@ func TestBoxIncoming(t *testing.T) {
 func talking(t *testing.T, b *boxtest.Bench, m *v253.Modem) *v253.Stream {
 	t.Helper()
 	must(t, b.Exchange.StartRinging(t.Context(), call("", "", "")))
-	next(t, m, v253.Ring, 2*time.Second)
+	next(t, m, v253.Ring, 4*time.Second)
 	must(t, m.OffHook(t.Context()))
 	must(t, b.Exchange.Answered(t.Context()))
 	s, err := m.Talk(t.Context())
@@ -163,6 +164,12 @@ func drain(s *v253.Stream) {
 
 // bothWays sends 700 Hz from here and 400 Hz from the caller, for a second.
 func bothWays(t *testing.T, b *boxtest.Bench, s *v253.Stream) {
+	t.Helper()
+	bothWaysAt(t, b, s, 0.98)
+}
+
+// bothWaysAt is bothWays where at least so much must be the tones.
+func bothWaysAt(t *testing.T, b *boxtest.Bench, s *v253.Stream, least float64) {
 	t.Helper()
 	ctx := t.Context()
 	must(t, b.Exchange.Say(ctx, exchange.Caller, &tone{hz: 400, amplitude: 5000}))
@@ -183,10 +190,10 @@ func bothWays(t *testing.T, b *boxtest.Bench, s *v253.Stream) {
 	}
 	stop()
 	must(t, b.Exchange.Say(ctx, exchange.Caller, nil))
-	if p := has(heard[1600:], 400); p < 0.98 {
+	if p := has(heard[1600:], 400); p < least {
 		t.Errorf("we hear 400 Hz at %.2f of the sound", p)
 	}
-	if p := has(tape.Sound[2400:len(tape.Sound)-800], 700); p < 0.98 {
+	if p := has(tape.Sound[2400:len(tape.Sound)-800], 700); p < least {
 		t.Errorf("the caller hears 700 Hz at %.2f of the sound", p)
 	}
 }
@@ -295,6 +302,57 @@ func TestBoxReboots(t *testing.T) {
 		again := talking(t, b, m)
 		bothWays(t, b, again)
 		must(t, again.End(ctx))
+	})
+}
+
+// Barge-in: what the box holds is not played any more.
+func TestBoxClears(t *testing.T) {
+	onBench(t, boxtest.Options{}, func(t *testing.T, b *boxtest.Bench, m *v253.Modem) {
+		s := talking(t, b, m)
+		<-s.Frames()
+		ours, frame := &tone{hz: 700, amplitude: 8000}, make([]int16, v253.Frame)
+		for range 9 {
+			ours.Fill(frame)
+			must(t, s.Write(frame))
+		}
+		time.Sleep(25 * time.Millisecond)
+		s.Clear()
+		time.Sleep(20 * time.Millisecond)
+		heard, err := b.Exchange.Hear(t.Context(), 200*time.Millisecond)
+		must(t, err)
+		if at := lastSound(heard); at > v253.Frame {
+			t.Errorf("the tone is heard for %d samples more", at)
+		}
+		for len(s.Frames()) > 0 {
+			<-s.Frames()
+		}
+		bothWays(t, b, s)
+	})
+}
+
+// lastSound is the last sample that is not nearly silent.
+func lastSound(samples []int16) int {
+	for i := len(samples) - 1; i >= 0; i-- {
+		if samples[i] > 100 || samples[i] < -100 {
+			return i
+		}
+	}
+	return 0
+}
+
+// A port with the ways of tarm/serial, and its Close while nothing comes.
+func TestBoxBehindALazyPort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := boxtest.Start(t, boxtest.Options{Log: logger(t)})
+		m := open(t, boxtest.Lazy(b.Port().(net.Conn)), "callbox")
+		bothWays(t, b, talking(t, b, m))
+		must(t, m.OnHook(t.Context()))
+		time.Sleep(3 * time.Second)
+		start := time.Now()
+		must(t, m.Close())
+		if took := time.Since(start); took > 200*time.Millisecond {
+			t.Errorf("Close took %v", took)
+		}
 	})
 }
 

@@ -3,10 +3,12 @@ package v253
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -285,6 +287,44 @@ func TestDialling(t *testing.T) {
 		}
 		if took := time.Since(start); took != 2600*time.Millisecond {
 			t.Errorf("flash took %v", took-2*time.Second)
+		}
+	})
+}
+
+// hasty is a port whose Read never waits. Torn out, only a write tells.
+type hasty struct {
+	reads, writes atomic.Int64
+	torn          atomic.Bool
+}
+
+func (h *hasty) Read([]byte) (int, error) { h.reads.Add(1); return 0, nil }
+func (h *hasty) Write(p []byte) (int, error) {
+	h.writes.Add(1)
+	if h.torn.Load() {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+func (h *hasty) Close() error { return nil }
+
+func TestPortThatNeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hasty{}
+		m := newModem(h, quietLog())
+		m.work.Go("reader", m.read)
+		m.work.Go("writer", m.write)
+		time.Sleep(time.Second)
+		if n := h.reads.Load(); n > 110 {
+			t.Errorf("%d reads in a second", n)
+		}
+		h.torn.Store(true)
+		start := time.Now()
+		<-m.Done()
+		if took := time.Since(start); took > 200*time.Millisecond || !errors.Is(m.Err(), ErrLost) {
+			t.Errorf("%v after %v", m.Err(), took)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -32,12 +32,15 @@ const (
 	Quiet                  // q: presumed end of message, quiet after voice
 	Overrun                // o: the host read too slowly
 	Underrun               // u: the host wrote too slowly
+	Vacant                 // J: special information tone, no such number
+	LostData               // Y: the host wrote more than fits
 )
 
 var kindNames = [...]string{
 	"unknown", "ring", "ring ended", "caller id", "digit began", "digit ended", "set lifted", "set replaced",
 	"loop lost", "reversed", "busy", "dial tone", "ringback", "fax calling", "fax answer", "extension lifted",
 	"extension replaced", "silence", "quiet", "overrun", "underrun",
+	"vacant", "lost data",
 }
 
 func (k Kind) String() string {
@@ -60,7 +63,7 @@ var codes = [128]Kind{
 	'R': Ring, 'H': SetLifted, 'h': SetReplaced, 'l': LoopLost, 'L': Reversed, 'b': Busy, 'K': Busy,
 	'd': DialTone, 'i': DialTone, 'r': Ringback, 'c': FaxCalling, 'm': FaxCalling, 'e': FaxCalling,
 	'a': FaxAnswer, 'f': FaxAnswer, 'P': ExtensionLifted, 'p': ExtensionReplaced, 's': Silence, 'q': Quiet,
-	'o': Overrun, 'u': Underrun,
+	'o': Overrun, 'u': Underrun, 'J': Vacant, 'Y': LostData,
 }
 
 // How close two of the same may lie before they are one that came twice.

@@ -44,7 +44,7 @@ func TestEvents(t *testing.T) {
 		"reversed at answer and end":     {script: "0:L 60:L", want: "reversed, reversed"},
 		"busy each cadence":              {script: "0:b 700:b 1400:K", want: "busy, busy, busy"},
 		"tones":                          {script: "0:d 1:i 2:r 3:c 4:a", want: "dial tone, dial tone, ringback, fax calling, fax answer"},
-		"the rest":                       {script: "0:l 1:P 2:p 3:s 4:q 5:o 6:u", want: "loop lost, extension lifted, extension replaced, silence, quiet, overrun, underrun"},
+		"the rest":                       {script: "0:l 1:P 2:p 3:s 4:q 5:o 6:u 7:J 8:Y", want: "loop lost, extension lifted, extension replaced, silence, quiet, overrun, underrun, vacant, lost data"},
 		"unknown":                        {script: "0:x 1:Z "},
 		"digit with begin and end":       {script: "0:/ 1:5 70:5 140:5 150:~", want: "digit began 5, digit ended 5", data: true},
 		"digit alone":                    {script: "0:5", want: "digit began 5, digit ended 5", data: true},

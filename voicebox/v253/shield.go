@@ -7,6 +7,8 @@ const (
 	dle byte = 0x10
 	etx byte = 0x03 // data ends
 	sub byte = 0x1A // two data bytes DLE
+	dc1 byte = 'Q'  // a data byte XON, with flow control by characters
+	dc3 byte = 'S'  // a data byte XOFF
 	esc byte = 0x1B // reception ends
 	can byte = 0x18 // throw the transmit buffer away
 )
@@ -58,6 +60,9 @@ func (u *Unshielder) Next(audio, in []byte) (n, used int, code byte) {
 				audio[n] = dle
 				n++
 			}
+		case dc1, dc3:
+			audio[n] = x - '@'
+			n++
 		case 0: // nothing, says the standard
 		default:
 			return n, used, x

@@ -24,19 +24,20 @@ func unshielded(u *Unshielder, in []byte) (audio []byte, codes string) {
 
 func TestUnshieldGolden(t *testing.T) {
 	for name, tt := range map[string]struct{ in, audio, codes string }{
-		"plain":               {"abc", "abc", ""},
-		"a byte 10 hex":       {"a\x10\x10b", "a\x10b", ""},
-		"two of them":         {"a\x10\x1ab", "a\x10\x10b", ""},
-		"all of it shielded":  {"\x10\x10\x10\x10\x10\x1a", "\x10\x10\x10\x10", ""},
-		"an event between":    {"ab\x10Rcd", "abcd", "R"},
-		"two events":          {"\x10/\x105ab\x10~", "ab", "/5~"},
-		"unknown codes":       {"a\x10\x7fb\x10\x01c", "abc", "\x7f\x01"},
-		"volume is no audio":  {"a\x10ub\x10dc", "abc", "ud"},
-		"nothing":             {"a\x10\x00b", "ab", ""},
-		"end":                 {"ab\x10\x03", "ab", "\x03"},
-		"three DLEs and ETX":  {"ab\x10\x10\x10\x03", "ab\x10", "\x03"},
-		"a lone DLE is kept":  {"ab\x10", "ab", ""},
-		"DLE before a number": {"\x10\x10" + "5", "\x105", ""},
+		"plain":                {"abc", "abc", ""},
+		"a byte 10 hex":        {"a\x10\x10b", "a\x10b", ""},
+		"two of them":          {"a\x10\x1ab", "a\x10\x10b", ""},
+		"all of it shielded":   {"\x10\x10\x10\x10\x10\x1a", "\x10\x10\x10\x10", ""},
+		"an event between":     {"ab\x10Rcd", "abcd", "R"},
+		"two events":           {"\x10/\x105ab\x10~", "ab", "/5~"},
+		"unknown codes":        {"a\x10\x7fb\x10\x01c", "abc", "\x7f\x01"},
+		"volume is no audio":   {"a\x10ub\x10dc", "abc", "ud"},
+		"XON and XOFF as data": {"a\x10Qb\x10S", "a\x11b\x13", ""},
+		"nothing":              {"a\x10\x00b", "ab", ""},
+		"end":                  {"ab\x10\x03", "ab", "\x03"},
+		"three DLEs and ETX":   {"ab\x10\x10\x10\x03", "ab\x10", "\x03"},
+		"a lone DLE is kept":   {"ab\x10", "ab", ""},
+		"DLE before a number":  {"\x10\x10" + "5", "\x105", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			audio, codes := unshielded(&Unshielder{}, []byte(tt.in))
