@@ -63,9 +63,10 @@ fuzz: ## every fuzz target for a minute
 soak: ## the long tests: an hour of speech, wide grids
 	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'Long|Hour|Grid' ./cti/media/dsp/... ./voicebox/... ./firmware/...
 
-firmware: ## the voice box's program and its bootable image for arm64, in bin/firmware
-	scripts/firmware-image bin/firmware
+firmware: tools-build ## the voice box's program and its image for arm64, in bin/firmware
+	scripts/firmware-image
 
-qemu: firmware ## boots that image on an emulated board and calls two lines of it
+qemu: firmware build ## boots that image on an emulated board and calls its lines
 	@scripts/tools qemu
-	FIRMWARE=$(CURDIR)/bin/firmware $(GO) test -count=1 -timeout 10m -tags qemu -v ./firmware/...
+	$(GO) test -count=1 -timeout 5m -tags qemu -v ./firmware
+	FIRMWARE=$(CURDIR)/bin/firmware CALLBOX=$(CURDIR)/bin/callbox $(GO) test -count=1 -timeout 5m -tags 'e2e qemu' -run EmulatedBoard -v ./cmd/e2e
