@@ -1,7 +1,7 @@
 // Package demo runs callbox with everything around it simulated: a carrier's
-// trunk whose callers dial in, press keys, talk and hang up, agents' phones, an
-// SMS centre whose engineers answer, and a very small work-order program that
-// speaks only the public API.
+// trunk and an analogue line on a voice box, whose callers dial in, press keys,
+// talk and hang up, agents' phones, an SMS centre whose engineers answer, and a
+// very small work-order program that speaks only the public API.
 //
 // [Run] owns all goroutines and leaves nothing behind. It reaches into the
 // daemon nowhere: files, SIP, CMPP, HTTP and WebSocket are its only ways in.
@@ -41,6 +41,7 @@ type Options struct {
 
 const (
 	hotline    = "4001234567"
+	shop       = "057188880001" // the analogue line's number
 	accessCode = "10690000"
 	hookSecret = "demo-hook"
 	smsSecret  = "demo-sms"
@@ -113,10 +114,13 @@ func (d *demo) build(ctx context.Context, world *guard.Group) (*config.Box, erro
 		return nil, err
 	}
 	world.Go("carrier", func() { d.report("carrier", d.carrier.Run(ctx)) })
+	if err := d.plugIn(ctx, world); err != nil {
+		return nil, err
+	}
 	if err := d.write(map[string]string{
 		"Data": d.Data, "Listen": d.Listen, "Trunk": d.carrier.Addr().String(), "SMS": sms.Addr().String(),
 		"Tickets": d.tickets.page, "Secret": hookSecret, "SMSSecret": smsSecret, "SPID": spID, "Access": accessCode,
-		"Password": password, "Supervisor": supervisor, "Hotline": hotline,
+		"Password": password, "Supervisor": supervisor, "Hotline": hotline, "Shop": shop, "Line": lineFolder + "/line1",
 	}); err != nil {
 		return nil, err
 	}
@@ -187,6 +191,7 @@ func (d *demo) live(ctx, world context.Context, r app.Ready) {
 	}
 	life.Go("agent 1002", func() { d.report("agent 1002", sit(world, r.HTTP, agents[1])) })
 	life.Go("callers", func() { d.callers(ctx, sip) })
+	life.Go("callers on the telephone line", func() { d.analogue(ctx, world) })
 	life.Wait()
 }
 
@@ -198,7 +203,7 @@ callbox demo
   the supervisor       the same page     log in as %s, password %s
   the ticket system    %s        work orders go round by text
 
-  A caller dials in every few seconds. Agent 1002 is simulated and always there;
+  A caller dials in every few seconds, over the trunk or the analogue line. Agent 1002 is simulated and always there;
   1001 is yours: its phone answers by itself after four seconds.
   Files and recordings: %s          Ctrl-C ends it.
 
