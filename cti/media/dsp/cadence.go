@@ -6,7 +6,7 @@ import (
 )
 
 // Cadence is a call-progress tone: on, off, on, off … of Hz together; no
-// Pattern: continuous.
+// Pattern: continuous. An odd Pattern ends in a pause as long as its last tone.
 type Cadence struct {
 	Name    string // dial ringback busy congestion vacant …
 	Hz      []float64
@@ -41,6 +41,17 @@ func every(ms ...int) []time.Duration {
 	return p
 }
 
+// samples is the pattern in samples, with the pause of an odd one.
+func (c Cadence) samples() (pattern []int) {
+	for _, d := range c.Pattern {
+		pattern = append(pattern, samples(d))
+	}
+	if n := len(pattern); n%2 == 1 {
+		pattern = append(pattern, pattern[n-1])
+	}
+	return pattern
+}
+
 // Find gives a tone by its name.
 func (p Plan) Find(name string) (Cadence, bool) {
 	for _, c := range p {
@@ -54,12 +65,11 @@ func (p Plan) Find(name string) (Cadence, bool) {
 // The time is counted in hops of 10 ms.
 const (
 	toneHop    = 80
-	hopsASec   = Rate / toneHop
-	settled    = hopsASec // an off that lasted so long need not be waited for
-	looseHops  = 2        // what two edges may be off by
+	settled    = 100 // an off that lasted so long need not be waited for
+	looseHops  = 2   // what two edges may be off by
 	tolerance  = 0.2
 	longOn     = 80 // an on from here is sure the first time
-	leastOn    = 50 // a continuous tone is sure not before
+	leastOn    = 80 // a continuous tone is sure not before
 	goneHops   = 10 // a continuous tone is gone after
 	unlikeness = 4  // power of ons to each other, and of the quiet between to them
 )
@@ -140,11 +150,8 @@ type beat struct {
 
 func newBeat(c Cadence, plan Plan) beat {
 	b := beat{name: c.Name, need: 2}
-	for _, d := range c.Pattern {
-		b.pattern = append(b.pattern, samples(d)/toneHop)
-	}
-	if len(b.pattern)%2 == 1 {
-		b.pattern = append(b.pattern, b.pattern[len(b.pattern)-1])
+	for _, n := range c.samples() {
+		b.pattern = append(b.pattern, n/toneHop)
 	}
 	if len(b.pattern) == 0 {
 		b.sure = surelyContinuous(c, plan)

@@ -284,6 +284,13 @@ func TestDTMFInNoise(t *testing.T) {
 	}
 }
 
+// TestDTMFInMusic: two notes at a time are no key.
+func TestDTMFInMusic(t *testing.T) {
+	if got := hear(melody(300)); got != "" {
+		t.Errorf("heard %q", got)
+	}
+}
+
 // TestMultimonReadsOurDigits lets another's decoder read what we make and what
 // our detector reads.
 func TestMultimonReadsOurDigits(t *testing.T) {

@@ -2,6 +2,7 @@ package dsp
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -49,16 +50,9 @@ func NewSource(c Cadence, level float64) *Source {
 	for _, hz := range c.Hz {
 		s.sines = append(s.sines, oscillator(hz, Amplitude(level)))
 	}
-	total := 0
-	for _, d := range c.Pattern {
-		s.pattern = append(s.pattern, samples(d))
-		total += samples(d)
+	if p := c.samples(); slices.ContainsFunc(p, func(n int) bool { return n > 0 }) {
+		s.pattern, s.left = p, p[0]
 	}
-	if total == 0 {
-		s.pattern = nil
-		return s
-	}
-	s.left = s.pattern[0]
 	return s
 }
 

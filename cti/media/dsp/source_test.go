@@ -29,6 +29,17 @@ func TestSourceKeepsItsRhythm(t *testing.T) {
 	}
 }
 
+// TestSourceOfOddPattern: it ends in a pause.
+func TestSourceOfOddPattern(t *testing.T) {
+	sound := make([]int16, 2*1600)
+	NewSource(Cadence{Hz: []float64{450}, Pattern: every(100)}, -10).Fill(sound)
+	for i, want := range []bool{true, false, true, false} {
+		if got := Level(sound[i*800:][:800]) > -20; got != want {
+			t.Errorf("part %d sounds: %v", i, got)
+		}
+	}
+}
+
 // TestSourceIsSmooth: a tone goes on where it was, also over its pauses and
 // from piece to piece: no step is greater than a sine's steepest.
 func TestSourceIsSmooth(t *testing.T) {

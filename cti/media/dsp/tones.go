@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Heard is a tone whose cadence is sure; Gone says that it ended.
+// Heard is a tone whose cadence is sure; Gone says that it ended. At is the
+// sample where it began, or where it was seen to be gone.
 type Heard struct {
 	Name  string
 	At    int64
@@ -20,7 +21,12 @@ const (
 	toneWide  = 0.1 // of a frequency
 )
 
-// Tones finds the tones of a plan by frequency (±10 %) and cadence (±20 %).
+// Tones finds the tones of a plan by frequency (±10 %) and cadence (±20 %),
+// down to -40 dBm0 and to 10 dB above noise. A cadence is sure when it was heard
+// twice, with its pause; at the first, after 1 s of pause, when it begins with a
+// tone of 0.8 s or more, as ringback does. A continuous tone is sure when it is
+// longer than any other tone of that frequency in the plan: a plan that holds a
+// dial tone only tells it sooner.
 type Tones struct {
 	slide  slide
 	view   view
@@ -233,6 +239,7 @@ func (tr *track) better(b *beat) bool {
 	return false
 }
 
+// sure reports beat i, and that the one before is gone.
 func (tr *track) sure(found []Heard, i, count int, at, seen int64) []Heard {
 	if tr.now == i {
 		return found

@@ -281,7 +281,7 @@ func TestTonesInTime(t *testing.T) {
 		"congestion": 2800 * ms,
 		"vacant":     2800 * ms,
 		"toll":       2400 * ms,
-		"howler":     600 * ms,
+		"howler":     900 * ms,
 	} {
 		c := mustFind(name)
 		d, at := NewTones(China()), 0
@@ -299,7 +299,7 @@ func TestTonesInTime(t *testing.T) {
 
 // TestTonesAlone: with nothing else in the plan, a dial tone is sure sooner.
 func TestTonesAlone(t *testing.T) {
-	found := tonesIn(Plan{mustFind("dial")}, AppendTone(make([]int16, 800), 450, -10, 600*ms))
+	found := tonesIn(Plan{mustFind("dial")}, AppendTone(make([]int16, 800), 450, -10, 900*ms))
 	if len(found) != 1 || found[0].Name != "dial" || found[0].At < 640 || found[0].At > 960 {
 		t.Errorf("heard %+v, want dial from 800", found)
 	}
