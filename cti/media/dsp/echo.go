@@ -29,10 +29,9 @@ type Canceller struct {
 	muted    bool // it does harm now: what came is given as it is
 	suppress suppressor
 
-	look   finder
-	lag    int // the finder's peak, and for how many looks
-	steady int
-	lags   [2]int // its peak for the path heard, and for the solver's
+	look finder
+	lag  int    // the finder's peak
+	lags [2]int // its peak for the path heard, and for the solver's
 
 	solve   solver
 	solving bool
@@ -43,6 +42,7 @@ type Canceller struct {
 	learnt  [chunk]float32 // and of the solver's
 	fill    int
 
+	turn    int   // of the jumps tried
 	odd     int   // chunks of more error than there should be, in a row
 	calm    int   // and of none
 	doubt   bool  // the path may have changed, or two are speaking
@@ -144,43 +144,68 @@ func (c *Canceller) learn() {
 	c.age++
 	c.compare()
 	c.work()
+	if c.doubt {
+		c.jumps()
+	}
 }
 
 // search lets the finder look and follows what it found.
 func (c *Canceller) search(end int64) {
 	lag, quality := c.look.look(&c.far, &c.near, end)
-	if lag < 0 || c.look.looks < 2 || quality < 30 {
-		c.steady = 0
-		return
-	}
-	c.steady++
-	if d := lag - c.lag; d < -32 || d > 32 {
-		c.steady = 0
-	}
+	known := near(lag, c.lag, 32)
 	c.lag = lag
-	if c.steady < 1 {
+	if lag < 0 || c.look.looks < 3 || quality < 30 || !known {
 		return
 	}
-	within := c.solving && lag >= c.solve.delay && lag < c.solve.delay+2*lead
 	switch {
-	case within && c.good && !c.doubt && c.solve.delay == c.echo.delay:
-		c.lags[0] = lag
-	case within, c.good && !c.doubt, c.solving && c.age < 3:
-	default:
+	case c.good && !c.doubt:
+		if near(lag, c.lags[0], 32) {
+			c.lags[0] = lag
+		}
+	case c.good:
+		if quality > 60 && !near(lag, c.lags[1], 8) && !c.jump(lag-c.lags[0]) && c.age >= 15 && !c.duel.promising() {
+			c.propose(lag)
+		}
+	case !c.solving || c.age >= 3 && (lag < c.solve.delay || lag >= c.solve.delay+2*lead):
 		c.propose(lag)
 	}
 }
 
-// propose lets the solver begin at another delay: a jump of the path that was
-// known, or a new one.
+func near(a, b, by int) bool { return a-b <= by && b-a <= by }
+
+// propose lets the solver begin at another delay, knowing nothing.
 func (c *Canceller) propose(lag int) {
-	var belief [solveTaps]float32
-	delay := max(0, lag-lead)
-	if shifted := c.echo.delay + lag - c.lags[0]; c.good && shifted >= 0 {
-		delay, belief = shifted, c.echo.taps
-	}
 	c.lags[1] = lag
-	c.begin(delay, &belief)
+	c.begin(max(0, lag-lead), &[solveTaps]float32{})
+}
+
+// jump tries whether the path is as it was, but later by some samples; if so, the
+// solver begins there.
+func (c *Canceller) jump(by int) bool {
+	delay := c.echo.delay + by
+	if by == 0 || delay < 0 || delay > lookLags {
+		return false
+	}
+	left, came := c.solve.try(delay, &c.echo.taps, c.doubted, c.now, &c.far, &c.near)
+	if left > 0.2*came {
+		return false
+	}
+	c.lags[1] = c.lags[0] + by
+	c.begin(delay, &c.echo.taps)
+	return true
+}
+
+// jumps tries the jumps that a lost or doubled frame makes, one at a time.
+func (c *Canceller) jumps() {
+	if c.solve.delay != c.echo.delay || c.odd < 6 {
+		return
+	}
+	c.turn = (c.turn + 1) % 12
+	by := (c.turn/2 + 1) * chunk
+	if c.turn%2 == 1 {
+		by = -by
+	}
+	c.jump(by)
 }
 
 // begin lets the solver work anew with a prior.
@@ -192,9 +217,6 @@ func (c *Canceller) begin(delay int, belief *[solveTaps]float32) {
 	c.solve.now = c.now
 	c.solve.believe(loose, blame, c.lags[1]-delay)
 	c.solve.begin(delay, since, belief, &c.far, &c.near)
-	if c.solve.harmful(&c.near) {
-		c.solve.begin(delay, since, &[solveTaps]float32{}, &c.far, &c.near)
-	}
 	c.solving, c.age, c.rest, c.duel = true, 0, 0, duel{}
 	for range 6 {
 		c.solve.step()
@@ -236,7 +258,6 @@ func (c *Canceller) watch() {
 	if c.odd++; c.odd == 4 && !c.doubt {
 		c.doubt, c.doubted = true, c.now-4*chunk
 		c.look.forget()
-		c.steady = 0
 		c.lags[1] = c.lags[0]
 		c.begin(c.echo.delay, &c.echo.taps)
 	}
@@ -259,8 +280,8 @@ func (c *Canceller) balance(left, came float32) {
 
 // compare lets the solver's path be heard when it is surely better.
 func (c *Canceller) compare() {
-	c.duel.add(c.heard[:], c.learnt[:])
-	if c.age < 2 || !c.duel.won(c.good, c.doubt) || energy(&c.solve.taps) > 4 {
+	c.duel.add(c.heard[:], c.learnt[:], meanSquare(c.near.upto(c.now, chunk)))
+	if !c.better() || energy(&c.solve.taps) > 4 {
 		return
 	}
 	if c.doubt {
@@ -278,6 +299,20 @@ func (c *Canceller) compare() {
 	}
 	if c.doubt {
 		c.good, c.doubt = false, false
+	}
+}
+
+// better says whether the solver's path has proved better. Where a good one is heard
+// already, it must hold for longer than a vowel keeps its pitch, and explain most
+// of what comes: by chance it may follow the voice of somebody else for a while.
+func (c *Canceller) better() bool {
+	switch d := &c.duel; {
+	case c.doubt:
+		return c.age >= 7 && d.left[1] < 0.25*d.left[0] && d.left[1] < 0.2*d.came && d.won(3)
+	case c.good:
+		return c.age >= 2 && d.won(3)
+	default:
+		return c.age >= 2 && d.won(1)
 	}
 }
 
@@ -305,9 +340,10 @@ func energy(taps *[solveTaps]float32) float32 { return meanSquare(taps[:]) * sol
 type duel struct {
 	gain, doubt float32
 	left        [2]float32
+	came        float32
 }
 
-func (d *duel) add(heard, learnt []float32) {
+func (d *duel) add(heard, learnt []float32, came float32) {
 	var gain, square, left float32
 	for i, h := range heard {
 		l := learnt[i]
@@ -321,19 +357,15 @@ func (d *duel) add(heard, learnt []float32) {
 	d.doubt = 0.64*d.doubt + 4*square*k*k
 	d.left[0] = 0.8*d.left[0] + gain + left
 	d.left[1] = 0.8*d.left[1] + left
+	d.came = 0.8*d.came + chunk*came
 }
 
-// won says whether the second is better by three standard deviations (one where
-// there is nothing to lose), and clearly where that is asked.
-func (d *duel) won(surely, clearly bool) bool {
-	if clearly && d.left[1] > 0.5*d.left[0] {
-		return false
-	}
-	sigmas := float32(1)
-	if surely {
-		sigmas = 9
-	}
-	return d.gain > 0 && d.gain*d.gain > sigmas*d.doubt
+// promising says whether the second is on the way.
+func (d *duel) promising() bool { return d.left[1] < 0.5*d.left[0] }
+
+// won says whether the second is better by some standard deviations.
+func (d *duel) won(sigmas float32) bool {
+	return d.gain > 0 && d.gain*d.gain > sigmas*sigmas*d.doubt
 }
 
 // EchoReport is how the canceller does: ERLE in dB, Delay in samples (-1 unknown), DoubleTalk now.

@@ -61,20 +61,22 @@ func (s *solver) begin(delay int, since int64, belief *[solveTaps]float32, far, 
 	}
 }
 
-// harmful says whether the path adds to what came instead of taking away.
-func (s *solver) harmful(near *past) bool {
-	var left, came float32
-	last := (s.now - 1) / solveBlock
-	for b := max(0, last-solveSpan+1); b <= last; b++ {
-		for begin := b * solveBlock; begin < min(s.now, (b+1)*solveBlock); begin += chunk {
-			if begin >= s.since {
-				at := begin - b*solveBlock
-				left += meanSquare(s.err[b%solveSpan][at : at+chunk])
-				came += meanSquare(near.upto(begin+chunk, chunk))
-			}
-		}
+// try says what a path would have left of what came, up to now in the last block's
+// length, since some time.
+func (s *solver) try(delay int, taps *[solveTaps]float32, since, now int64, far, near *past) (left, came float32) {
+	s.transform(taps)
+	s.fft.forward(s.bins[:], far.upto(now-int64(delay), solveFFT))
+	for k, h := range s.path {
+		s.bins[k] *= h
 	}
-	return left > came
+	s.fft.inverse(s.time[:], s.bins[:])
+	n := int(min(solveBlock, now-since))
+	echo := s.time[solveFFT-n:]
+	for i, v := range near.upto(now, n) {
+		came += v * v
+		left += (v - echo[i]) * (v - echo[i])
+	}
+	return left, came
 }
 
 // take looks at what came until now and writes the error of the last chunk, as
