@@ -12,6 +12,7 @@ import (
 
 // TestDigitUnderThePrompt: our own voice comes back at -10 dB.
 func TestDigitUnderThePrompt(t *testing.T) {
+	t.Parallel()
 	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
 		b, leg := r.talks("line 1")
 		b.set(func() { b.echo = 0.316 })
@@ -29,6 +30,7 @@ func TestDigitUnderThePrompt(t *testing.T) {
 
 // TestDoubleTalk: the caller is heard as loud as before while we speak.
 func TestDoubleTalk(t *testing.T) {
+	t.Parallel()
 	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
 		b, leg := r.talks("line 1")
 		k := &tape{}

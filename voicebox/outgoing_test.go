@@ -63,6 +63,7 @@ func (r *rig) dials(t *testing.T) (*fakeBox, cti.Leg) {
 }
 
 func TestDialOut(t *testing.T) {
+	t.Parallel()
 	type want struct {
 		err        error
 		confidence string

@@ -17,6 +17,7 @@ import (
 // TestRealPort is a call over a pseudo-terminal and the serial library, in real
 // time, until the cable is torn out.
 func TestRealPort(t *testing.T) {
+	t.Parallel()
 	bench := boxtest.Start(t, boxtest.Options{Pty: true})
 	engine, err := media.New(media.Config{Log: quietLog()})
 	ok(t, err)

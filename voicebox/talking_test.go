@@ -96,6 +96,7 @@ func TestOneForOne(t *testing.T) {
 // TestHostIsLate: after a stall the box has no more in hand than before, so
 // that nobody hears the other later for the rest of the call.
 func TestHostIsLate(t *testing.T) {
+	t.Parallel()
 	for _, stall := range []time.Duration{40, 80, 200, 500, 900} {
 		inBubble(t, oneLine(), func(t *testing.T, r *rig) {
 			b, leg := r.talks("line 1")

@@ -97,6 +97,7 @@ func ok(t *testing.T, err error) {
 }
 
 func TestCallThroughTheFirmware(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		mode string
 		late bool // the number comes behind the first ring
@@ -159,6 +160,7 @@ func (c *town) talk(t *testing.T, line *exchange.Exchange, leg cti.Leg) {
 }
 
 func TestDialThroughTheFirmware(t *testing.T) {
+	t.Parallel()
 	network := exchange.Config{Hybrid: 12, Routes: map[string]exchange.Route{
 		"10001": {Tone: "busy"}, "10002": {Tone: "vacant"}, "10003": {Tone: "congestion"}, "10004": {Never: true},
 	}, Voice: func() exchange.Source { return exchange.Sound(speech(10 * time.Second)) }}
