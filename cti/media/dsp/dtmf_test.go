@@ -286,7 +286,7 @@ func TestDTMFInNoise(t *testing.T) {
 
 // TestDTMFInMusic: two notes at a time are no key.
 func TestDTMFInMusic(t *testing.T) {
-	if got := hear(melody(300)); got != "" {
+	if got := hear(melody(100)); got != "" {
 		t.Errorf("heard %q", got)
 	}
 }
