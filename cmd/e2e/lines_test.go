@@ -235,7 +235,7 @@ func TestClickToDial(t *testing.T) {
 	wang := b.login("1001")
 	wang.connect(0)
 	wang.ready()
-	for _, tt := range []struct{ far, result, cause string }{
+	for i, tt := range []struct{ far, result, cause string }{
 		{"ringback 3s\npickup\nplay tone.wav 4s\nhangup\nwait 4s\n", "answered", "normal"},
 		{"busy\n", "failed", "busy"},
 		{"vacant\n", "failed", "notFound"},
@@ -246,7 +246,7 @@ func TestClickToDial(t *testing.T) {
 		if status := b.call("POST", "/api/v1/calls", map[string]any{"to": "13812345678", "agent": "1001"}, &made); status != 202 {
 			t.Fatalf("POST /api/v1/calls: %d %v", status, made)
 		}
-		phone.line(`(?i)incoming call`)
+		wait(t, "the agent's phone to ring", func() bool { return strings.Count(phone.output(), "Incoming call") == i+1 })
 		phone.tell("accept", "")
 		wang.event("callCleared")
 		far.succeed(60 * time.Second)

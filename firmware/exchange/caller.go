@@ -49,6 +49,19 @@ func (e *Exchange) Ring(ctx context.Context, call Call) error {
 	return nil
 }
 
+// RingFor calls a free line and waits until it was answered, or so many bursts
+// were heard; then it rings on.
+func (e *Exchange) RingFor(ctx context.Context, call Call, bursts int) error {
+	err := e.Reach(ctx, Idle)
+	if err != nil {
+		return err
+	}
+	begin := func(l *line) error { return l.call(call) }
+	return e.until(ctx, begin, func(l *line) bool {
+		return l.state != Alerting || l.ringing.heard(l.age(), int64(bursts))
+	})
+}
+
 // RingWhenFree is Ring by a caller who gets busy tone as long as the line is in
 // use and tries again.
 func (e *Exchange) RingWhenFree(ctx context.Context, call Call) error {

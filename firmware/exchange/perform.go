@@ -41,6 +41,7 @@ type performance struct {
 	sounds map[string][]int16
 	fresh  map[Party]bool // has begun to speak, and no time has passed since
 	tape   *recording
+	lifts  bool // the next step is lift
 }
 
 type recording struct {
@@ -66,7 +67,8 @@ func (e *Exchange) Perform(ctx context.Context, script Script, cast Cast) (err e
 	if err := e.Manual(ctx, manual); err != nil {
 		return err
 	}
-	for _, s := range script {
+	for i, s := range script {
+		p.lifts = i+1 < len(script) && script[i+1].Verb == "lift"
 		if err := p.step(ctx, s); err != nil {
 			return fmt.Errorf("line %d: %s: %w", s.Line, s.Verb, err)
 		}
@@ -143,6 +145,9 @@ var doings = map[string]func(*performance, context.Context, Step) error{
 
 func (p *performance) ring(ctx context.Context, s Step) error {
 	call := p.cast.Call
+	if p.lifts {
+		return p.line.RingFor(ctx, call, max(s.N, 1))
+	}
 	call.Bursts = s.N
 	err := p.line.RingWhenFree(ctx, call)
 	if s.N > 0 && errors.Is(err, ErrNoAnswer) {

@@ -68,3 +68,8 @@ func (r *ringing) reversed(n int64) bool { return r.prelude == ReversalPrelude &
 func (r *ringing) over(n int64) bool {
 	return r.bursts > 0 && n-r.lead >= r.bursts*(r.on+r.off)
 }
+
+// heard says whether by frame n so many bursts were, and half a pause after.
+func (r *ringing) heard(n, bursts int64) bool {
+	return n-r.lead >= bursts*(r.on+r.off)-r.off/2
+}

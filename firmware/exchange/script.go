@@ -49,7 +49,7 @@ var verbs = map[string]needs{
 const Steps = `One step a line; a # at a line's begin or after a blank begins a comment. Durations: 500ms 2s 1m30s.
 The caller:
   ring [N]             call, as soon as the line is free, until somebody answers; N: give up after so
-                       many bursts
+                       many bursts. Where lift follows, the telephone is lifted after N bursts (1)
   wait 500ms           let so much time pass
   play F.wav [5s]      speak: in the background, until the file's end or the next play, digits or
                        hangup; with a duration: so long, and only then the next step. Where play,

@@ -23,7 +23,9 @@ type routes struct {
 var _ cti.Router = routes{}
 
 // attender serves the calls of a line on which an agent's own telephone hangs.
-type attender interface{ Attend(agent string) cti.Handler }
+type attender interface {
+	Attend(agent string) cti.Handler
+}
 
 // newRoutes builds the handlers of all stored flows and the table of numbers.
 func newRoutes(ctx context.Context, db *storage.DB, area string, desks attender, deps ivr.Deps) (routes, error) {
