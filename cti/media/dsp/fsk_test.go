@@ -74,7 +74,7 @@ var gridErrors = [][3]float64{
 
 // TestFSKGrid counts messages that arrive over level, noise and error of frequency and clock.
 func TestFSKGrid(t *testing.T) {
-	levels, snrs, tries := []float64{-13.5, -35}, []float64{7, 20}, 2
+	levels, snrs, tries := []float64{-35}, []float64{7}, 2
 	if long() {
 		levels, snrs, tries = []float64{-3, -35}, []float64{3, 5, 7, 10, 20}, 40
 	}
@@ -112,7 +112,7 @@ func TestFSKPreamble(t *testing.T) {
 	message := someone.MDMF()
 	for _, m := range []Modulation{Bell202, V23} {
 		for _, bits := range [][2]int{{300, 180}, {96, 55}, {0, 180}, {0, 80}, {0, 35}, {300, 35}, {37, 70}, {0, 1200}, {2000, 180}} {
-			for seed := range uint64(4) {
+			for seed := range uint64(2) {
 				w := usual(m)
 				w.seizure, w.marks, w.seed, w.snr = bits[0], bits[1], seed, 12
 				if !arrives(w.send(message), message) {
