@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tarm/serial"
@@ -29,7 +30,10 @@ var (
 // tty is a serial port that is ours alone and notices when it is unplugged.
 type tty struct {
 	*serial.Port
+
+	mu   sync.Mutex // guards what follows
 	lock *os.File
+	shut bool
 }
 
 // openPort opens a serial port for us alone.
@@ -73,14 +77,27 @@ func (t *tty) Read(b []byte) (int, error) {
 	if n > 0 || err != nil && !errors.Is(err, io.EOF) {
 		return n, err
 	}
-	if _, err := unix.IoctlGetTermios(int(t.lock.Fd()), unix.TCGETS); err != nil {
-		return 0, fmt.Errorf("%w: %w", errGone, err)
+	return 0, t.there()
+}
+
+// there says whether the port is still plugged in and ours.
+func (t *tty) there() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.shut {
+		return errGone
 	}
-	return 0, nil
+	if _, err := unix.IoctlGetTermios(int(t.lock.Fd()), unix.TCGETS); err != nil {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
+	return nil
 }
 
 // Close gives the port back to everybody.
 func (t *tty) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shut = true
 	_ = unix.IoctlSetInt(int(t.lock.Fd()), unix.TIOCNXCL, 0) // fails where it is gone
 	return errors.Join(t.Port.Close(), t.lock.Close())
 }
