@@ -60,8 +60,8 @@ bench: build ## measures the built program, prints the figures as one table
 fuzz: ## every fuzz target for a minute
 	scripts/fuzz 60s
 
-soak: ## the long tests: an hour of speech, wide grids
-	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'Long|Hour|Grid' ./cti/media/dsp/... ./voicebox/... ./firmware/...
+soak: tools ## the long tests: more than an hour of speech, wide grids, sixteen lines
+	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v ./cti/media/dsp/... ./voicebox/... ./firmware/... ./cmd/callbox
 
 firmware: tools-build ## the voice box's program and its image for arm64, in bin/firmware
 	scripts/firmware-image
