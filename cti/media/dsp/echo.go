@@ -29,9 +29,10 @@ type Canceller struct {
 	muted    bool // it does harm now: what came is given as it is
 	suppress suppressor
 
-	look finder
-	lag  int    // the finder's peak
-	lags [2]int // its peak for the path heard, and for the solver's
+	look  finder
+	lag   int // the finder's peak
+	looks int
+	lags  [2]int // its peak for the path heard, and for the solver's
 
 	solve   solver
 	solving bool
@@ -137,11 +138,15 @@ func (c *Canceller) learn() {
 		return
 	}
 	c.watch()
+	c.age++
+	if c.rest > 0 {
+		c.rest--
+		return
+	}
 	if c.solve.now == c.now { // begun anew on this very chunk
 		return
 	}
 	c.solve.take(c.now, &c.far, &c.near, c.learnt[:])
-	c.age++
 	c.compare()
 	c.work()
 	if c.doubt {
@@ -151,7 +156,8 @@ func (c *Canceller) learn() {
 
 // search lets the finder look and follows what it found.
 func (c *Canceller) search(end int64) {
-	lag, quality := c.look.look(&c.far, &c.near, end)
+	c.looks++
+	lag, quality := c.look.look(&c.far, &c.near, end, !c.good || c.doubt || c.suppress.leak > 0.01 || c.looks%8 == 0)
 	known := near(lag, c.lag, 32)
 	c.lag = lag
 	if lag < 0 || c.look.looks < 3 || quality < 30 || !known {
@@ -159,15 +165,30 @@ func (c *Canceller) search(end int64) {
 	}
 	switch {
 	case c.good && !c.doubt:
-		if near(lag, c.lags[0], 32) {
-			c.lags[0] = lag
-		}
+		c.doubtLag(lag, quality)
 	case c.good:
 		if quality > 60 && !near(lag, c.lags[1], 8) && !c.jump(lag-c.lags[0]) && c.age >= 15 && !c.duel.promising() {
 			c.propose(lag)
 		}
 	case !c.solving || c.age >= 3 && (lag < c.solve.delay || lag >= c.solve.delay+2*lead):
 		c.propose(lag)
+	}
+}
+
+// doubtLag compares the finder's peak with that of the path heard: where that is
+// none too good, another is tried for half a second.
+func (c *Canceller) doubtLag(lag int, quality float32) {
+	elsewhere := c.solve.delay != c.echo.delay
+	switch {
+	case near(lag, c.lags[0], 32):
+		c.lags[0] = lag
+	case !elsewhere && quality > 60 && c.suppress.leak > 0.01 && c.age > 15:
+		c.propose(lag)
+		return
+	}
+	if elsewhere && c.age > 25 {
+		c.begin(c.echo.delay, &c.echo.taps)
+		c.settle()
 	}
 }
 
@@ -236,8 +257,7 @@ func (c *Canceller) watch() {
 		return
 	}
 	s := &c.suppress
-	left, came := meanSquare(c.heard[:]), meanSquare(c.near.upto(c.now, chunk))
-	c.balance(left, came)
+	left := c.balance()
 	if !c.good {
 		if c.good = c.left < 0.03*c.came && c.came > 20*s.noise.level; c.good {
 			s.leak = min(s.leak, 0.1)
@@ -245,7 +265,7 @@ func (c *Canceller) watch() {
 		}
 		return
 	}
-	if left < surely*(s.leak*s.peak+s.noise.level+1) {
+	if left < max(s.peak/16, surely*(s.leak*s.peak+s.noise.level+1)) {
 		c.odd = 0
 		if c.calm++; c.calm == 5 && c.doubt {
 			c.doubt = false
@@ -271,11 +291,14 @@ func (c *Canceller) settle() {
 	}
 }
 
-// balance follows what the path takes away, and mutes one that adds.
-func (c *Canceller) balance(left, came float32) {
-	c.came = 0.8*c.came + came
+// balance follows what the path takes away, mutes one that adds, and gives what was
+// left in the chunk.
+func (c *Canceller) balance() float32 {
+	left := meanSquare(c.heard[:])
+	c.came = 0.8*c.came + meanSquare(c.near.upto(c.now, chunk))
 	c.left = 0.8*c.left + left
 	c.muted = c.left > 1.5*c.came || c.muted && c.left > 0.8*c.came
+	return left
 }
 
 // compare lets the solver's path be heard when it is surely better.
@@ -316,19 +339,22 @@ func (c *Canceller) better() bool {
 	}
 }
 
-// work lets the solver go on while it pays.
+// work lets the solver go on while it pays, less and less.
 func (c *Canceller) work() {
-	if c.rest > 0 {
-		c.rest--
-		return
-	}
-	most := 4
-	if c.age > 100 {
+	most := 6
+	switch {
+	case c.good && !c.doubt && c.suppress.leak < 0.002:
+		most, c.rest = 1, 3
+	case c.good && !c.doubt:
+		most, c.rest = 2, 1
+	case c.age > 150:
+		most, c.rest = 1, 3
+	case c.age > 40:
 		most = 1
 	}
 	for range most {
 		if c.solve.step() < 0.003 {
-			c.rest = 3
+			c.rest = 6
 			return
 		}
 	}

@@ -39,21 +39,29 @@ func (f *finder) forget() {
 }
 
 // look takes the hop that is complete and says which lag stands out and by how
-// much: its square over the mean square of all.
-func (f *finder) look(far, near *past, end int64) (lag int, quality float32) {
+// much: its square over the mean square of all; -1 where it only takes.
+func (f *finder) look(far, near *past, end int64, search bool) (lag int, quality float32) {
 	f.at = (f.at + lookHops - 1) % lookHops
 	sent := far.upto(end, 2*lookHop)
-	f.fft.forward(f.sent[f.at][:], sent)
+	for i, w := range &lookTaper {
+		f.time[i] = sent[i] * w
+	}
+	f.fft.forward(f.sent[f.at][:], f.time[:])
 	f.loud[f.at] = meanSquare(sent) > audible
 	if f.loud == [lookHops]bool{} {
 		return -1, 0
 	}
 	clear(f.time[:lookHop])
-	copy(f.time[lookHop:], near.upto(end, lookHop))
+	for i, v := range near.upto(end, lookHop) {
+		f.time[lookHop+i] = v * lookTaper[2*i]
+	}
 	f.fft.forward(f.bins[:], f.time[:])
 	f.average()
-	f.correlate()
 	f.looks++
+	if !search {
+		return -1, 0
+	}
+	f.correlate()
 	return f.peak()
 }
 
@@ -88,7 +96,9 @@ func (f *finder) correlate() {
 			f.bins[k] = complex(real(c)*w, imag(c)*w)
 		}
 		f.fft.inverse(f.time[:], f.bins[:])
-		copy(f.lags[p*lookHop:], f.time[:lookHop])
+		for i, v := range f.time[:lookHop] {
+			f.lags[p*lookHop+i] = v * lookEven[i]
+		}
 	}
 }
 
@@ -111,3 +121,21 @@ func mean(x []float32) float32 {
 	}
 	return sum / float32(len(x))
 }
+
+// lookTaper is the window of what was sent, and half of it that of what came (Hann):
+// without it, tones make peaks where the pieces end.
+var lookTaper = func() (w [2 * lookHop]float32) {
+	for i := range w {
+		w[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/(2*lookHop)))
+	}
+	return w
+}()
+
+// lookEven makes all lags of a piece count the same: what came in the middle of its
+// window met what was sent more or less far from the middle of its own.
+var lookEven = func() (g [lookHop]float32) {
+	for i := range g {
+		g[i] = 1 / lookTaper[lookHop*3/2-i]
+	}
+	return g
+}()

@@ -82,12 +82,11 @@ func (s *solver) try(delay int, taps *[solveTaps]float32, since, now int64, far,
 // take looks at what came until now and writes the error of the last chunk, as
 // the path had it before it was learnt from, to errs.
 func (s *solver) take(now int64, far, near *past, errs []float32) {
-	gap := now != s.now+chunk
-	s.now = now
 	b := (now - 1) / solveBlock
-	s.filter(b, far, near)
-	for old := max(0, b-solveSpan+1); gap && old < b; old++ {
-		s.filter(old, far, near)
+	first := max(0, b-solveSpan+1, s.now/solveBlock)
+	s.now = now
+	for ; first <= b; first++ {
+		s.filter(first, far, near)
 	}
 	end := int(now - b*solveBlock)
 	copy(errs, s.err[b%solveSpan][end-len(errs):end])

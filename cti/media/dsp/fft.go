@@ -7,9 +7,10 @@ import "math"
 // is bit-reversed) whose halves are then taken apart by symmetry.
 type fft struct {
 	n     int
-	turn  []complex64 // exp(-2πik/n), k < n/2: for the split, and every second one for the stages
-	a, b  []complex64 // the two sides of the Stockham passes
-	scale float32     // 1/(n/2): what the inverse divides by
+	turn  []complex64    // exp(-2πik/n), k < n/2: for the split, and every second one for the stages
+	first [][3]complex64 // exp(-2πikp/(n/2)) for k of 1, 2, 3
+	a, b  []complex64    // the two sides of the Stockham passes
+	scale float32        // 1/(n/2): what the inverse divides by
 }
 
 func newFFT(n int) *fft {
@@ -17,6 +18,10 @@ func newFFT(n int) *fft {
 	for k := range f.turn {
 		sin, cos := math.Sincos(-2 * math.Pi * float64(k) / float64(n))
 		f.turn[k] = complex(float32(cos), float32(sin))
+	}
+	f.first = make([][3]complex64, n/8)
+	for p := range f.first {
+		f.first[p] = [3]complex64{f.turn[2*p], f.turn[4*p], f.turn[2*p] * f.turn[4*p]}
 	}
 	return f
 }
@@ -68,10 +73,16 @@ func (f *fft) inverse(x []float32, bins []complex64) {
 // passes transforms f.a; the result is in the slice it returns.
 func (f *fft) passes() []complex64 {
 	x, y := f.a, f.b
-	n, s := f.n/2, 1
-	for ; n >= 4; n, s = n/4, s*4 {
+	f.one(y, x)
+	x, y = y, x
+	n, s := f.n/8, 4
+	for ; n > 4; n, s = n/4, s*4 {
 		f.four(y, x, n, s)
 		x, y = y, x
+	}
+	if n == 4 {
+		last(y, x, s)
+		x = y
 	}
 	if n == 2 {
 		lo, hi := x[:s], x[s:2*s]
@@ -84,26 +95,63 @@ func (f *fft) passes() []complex64 {
 	return x
 }
 
+// one is the first pass of radix 4: the transform is not interleaved yet.
+func (f *fft) one(y, x []complex64) {
+	m := len(x) / 4
+	xa, xb, xc, xd := x[:m], x[m:][:m], x[2*m:][:m], x[3*m:][:m]
+	w := f.first[:m]
+	for p := range w {
+		a, b, c, d := xa[p], xb[p], xc[p], xd[p]
+		to := (*[4]complex64)(y[4*p:])
+		t := &w[p]
+		acr, aci := real(a)+real(c), imag(a)+imag(c)
+		bdr, bdi := real(b)+real(d), imag(b)+imag(d)
+		amr, ami := real(a)-real(c), imag(a)-imag(c)
+		bmr, bmi := imag(d)-imag(b), real(b)-real(d)
+		to[0] = complex(acr+bdr, aci+bdi)
+		to[1] = turned(t[0], amr-bmr, ami-bmi)
+		to[2] = turned(t[1], acr-bdr, aci-bdi)
+		to[3] = turned(t[2], amr+bmr, ami+bmi)
+	}
+}
+
+func turned(w complex64, re, im float32) complex64 {
+	return complex(real(w)*re-imag(w)*im, real(w)*im+imag(w)*re)
+}
+
 // four is one pass of radix 4 over s interleaved transforms of size n.
 func (f *fft) four(y, x []complex64, n, s int) {
 	m := n / 4
-	step := f.n / n
+	step := f.n / n / 2
 	for p := range m {
-		w1, w2 := f.turn[p*step], f.turn[2*p*step]
-		w3 := w1 * w2
-		xa, xb := x[s*p:s*p+s], x[s*(p+m):s*(p+m)+s]
-		xc, xd := x[s*(p+2*m):s*(p+2*m)+s], x[s*(p+3*m):s*(p+3*m)+s]
-		to := y[4*s*p : 4*s*p+4*s]
-		ya, yb, yc, yd := to[:s], to[s:2*s], to[2*s:3*s], to[3*s:4*s]
+		w := &f.first[p*step]
+		xa, xb := x[s*p:][:s], x[s*(p+m):][:s]
+		xc, xd := x[s*(p+2*m):][:s], x[s*(p+3*m):][:s]
+		ya, yb := y[4*s*p:][:s], y[4*s*p+s:][:s]
+		yc, yd := y[4*s*p+2*s:][:s], y[4*s*p+3*s:][:s]
+		w1, w2, w3 := w[0], w[1], w[2]
 		for q := range xa {
 			a, b, c, d := xa[q], xb[q], xc[q], xd[q]
-			ac, bd := a+c, b+d
-			am, bm := a-c, b-d
-			bm = complex(-imag(bm), real(bm))
-			ya[q] = ac + bd
-			yb[q] = w1 * (am - bm)
-			yc[q] = w2 * (ac - bd)
-			yd[q] = w3 * (am + bm)
+			acr, aci := real(a)+real(c), imag(a)+imag(c)
+			bdr, bdi := real(b)+real(d), imag(b)+imag(d)
+			amr, ami := real(a)-real(c), imag(a)-imag(c)
+			bmr, bmi := imag(d)-imag(b), real(b)-real(d)
+			ya[q] = complex(acr+bdr, aci+bdi)
+			yb[q] = turned(w1, amr-bmr, ami-bmi)
+			yc[q] = turned(w2, acr-bdr, aci-bdi)
+			yd[q] = turned(w3, amr+bmr, ami+bmi)
 		}
+	}
+}
+
+// last is the pass of radix 4 in which nothing is left to turn.
+func last(y, x []complex64, s int) {
+	xa, xb, xc, xd := x[:s], x[s:][:s], x[2*s:][:s], x[3*s:][:s]
+	ya, yb, yc, yd := y[:s], y[s:][:s], y[2*s:][:s], y[3*s:][:s]
+	for q := range xa {
+		a, b, c, d := xa[q], xb[q], xc[q], xd[q]
+		ac, bd, am, bm := a+c, b+d, a-c, b-d
+		bm = complex(-imag(bm), real(bm))
+		ya[q], yb[q], yc[q], yd[q] = ac+bd, am-bm, ac-bd, am+bm
 	}
 }
