@@ -34,6 +34,7 @@ type attempt struct {
 	heard bool // a provisional response came
 	early []byte
 	ended bool // CANCEL was sent
+	left  bool // the leg was told that nobody is there
 
 	mu   sync.Mutex // guards what follows
 	tag  string     // of the 2xx that was taken
@@ -76,10 +77,15 @@ func (a *attempt) run() {
 		a.target.uri.Host, a.target.uri.Port = hostText(next.Addr()), int(next.Port())
 		err = a.try()
 	}
-	if err != nil {
-		a.leg.log.Info("not answered", "to", a.target.to, "err", err)
-		a.leg.lost(err)
+	if err != nil && !a.left {
+		a.fail(err)
 	}
+}
+
+// fail tells the leg that nothing comes of this attempt.
+func (a *attempt) fail(err error) {
+	a.leg.log.Info("not answered", "to", a.target.to, "err", err)
+	a.leg.lost(err)
 }
 
 // goOn says whether another address may help.
@@ -167,7 +173,7 @@ func (a *attempt) build() {
 // listen waits for the final response, and for the wish to cancel.
 func (a *attempt) listen() (*wire.Response, error) {
 	stopped := a.stopped
-	silence := time.After(a.leg.s.timers.failover)
+	silence := a.silence()
 	var limit <-chan time.Time
 	for {
 		select {
@@ -185,6 +191,9 @@ func (a *attempt) listen() (*wire.Response, error) {
 				a.tx.Terminate()
 				return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errSilent)
 			}
+			if !a.heard && !a.isStopped() {
+				a.leave()
+			}
 		case <-a.leg.s.life.Done():
 			a.tx.Terminate()
 			return nil, cti.ErrCanceled
@@ -193,6 +202,26 @@ func (a *attempt) listen() (*wire.Response, error) {
 			return nil, fmt.Errorf("%w: nothing came after CANCEL", cti.ErrNoAnswer)
 		}
 	}
+}
+
+// silence is over when a trunk that said nothing at all is taken for dead. A
+// phone may say nothing as long as it is rung.
+func (a *attempt) silence() <-chan time.Time {
+	switch {
+	case len(a.target.next) > 0:
+		return time.After(a.leg.s.timers.failover)
+	case a.leg.trunk != nil:
+		return time.After(a.leg.s.timers.silence)
+	}
+	return nil
+}
+
+// leave lets the caller go another way. What the trunk may still say is served:
+// the first response is followed by CANCEL, an answer by ACK and BYE.
+func (a *attempt) leave() {
+	a.left = true
+	a.fail(fmt.Errorf("%w: %w", cti.ErrUnreachable, errSilent))
+	a.cancel()
 }
 
 // response takes one response; done ends the listening.

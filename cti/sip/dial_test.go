@@ -333,6 +333,56 @@ func TestFailover(t *testing.T) {
 	alive.request("ACK")
 }
 
+// A trunk that says nothing at all is given up long before its INVITE is; one
+// that wakes up later is told so, and rings nobody.
+func TestSilentTrunkIsLeft(t *testing.T) {
+	for name, wake := range map[string]int{"wakes up": 180, "answers late": 200} {
+		t.Run(name, func(t *testing.T) {
+			w := carrierSocket(t)
+			r := start(t, w.toward(), func(c *sip.Config, _ *rig) { *c = c.WithSilence(200 * time.Millisecond) })
+			begin := time.Now()
+			leg := r.dial("trunk:out/139")
+			invite := w.request("INVITE")
+			if err := leg.Answer(patient(t)); !errors.Is(err, cti.ErrUnreachable) {
+				t.Fatalf("Answer = %v, want unreachable", err)
+			}
+			if took := time.Since(begin); took < 200*time.Millisecond || took > 5*time.Second {
+				t.Errorf("given up after %v", took)
+			}
+			leg.Hangup(cti.CauseCongestion)
+			w.reply(invite, wake, "uas")
+			if wake == 200 {
+				w.request("ACK")
+				w.reply(w.request("BYE"), 200, "")
+			} else {
+				w.reply(w.request("CANCEL"), 200, "uas")
+				w.reply(invite, 487, "uas")
+				w.request("ACK")
+			}
+			eventually(t, "all over", func() bool { return r.Stats().Dialogs == 0 && r.TrunkCalls()["out"] == 0 })
+		})
+	}
+}
+
+// A trunk that said Trying is alive, however long the far side rings.
+func TestTryingIsNoSilence(t *testing.T) {
+	w := carrierSocket(t)
+	r := start(t, w.toward(), func(c *sip.Config, _ *rig) { *c = c.WithSilence(100 * time.Millisecond) })
+	leg := r.dial("trunk:out/139")
+	invite := w.request("INVITE")
+	w.reply(invite, 100, "")
+	select {
+	case <-leg.Done():
+		t.Fatalf("given up: %v", leg.Err())
+	case <-time.After(400 * time.Millisecond):
+	}
+	w.reply(invite, 200, "uas")
+	if err := leg.Answer(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	w.request("ACK")
+}
+
 func TestReinviteFromPhone(t *testing.T) {
 	r := start(t)
 	p := r.phone(ctitest.PhoneConfig{User: "1001", Password: "secret1001"})

@@ -13,6 +13,12 @@ func (c Config) WithTimers(t1, t2, failover time.Duration) Config {
 	return c
 }
 
+// WithSilence shortens the time that a trunk may say nothing at all.
+func (c Config) WithSilence(limit time.Duration) Config {
+	c.timers.silence = limit
+	return c
+}
+
 // Hasty leaves peers that do not answer a BYE little time at the end.
 func (c Config) Hasty() Config {
 	c.timers.farewell = 50 * time.Millisecond

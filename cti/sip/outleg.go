@@ -267,13 +267,15 @@ func (l *outLeg) lost(why error) {
 type timers struct {
 	t1, t2   time.Duration
 	failover time.Duration // silence after which a trunk's next address is tried
+	silence  time.Duration // of a trunk's last address, after which another way out may be tried
 	farewell time.Duration // for BYEs when Run ends
 }
 
 func (t timers) orDefault() timers {
-	usual := timers{t1: 500 * time.Millisecond, t2: 4 * time.Second, failover: 4 * time.Second, farewell: 3 * time.Second}
+	usual := timers{t1: 500 * time.Millisecond, t2: 4 * time.Second, failover: 4 * time.Second, silence: 6 * time.Second, farewell: 3 * time.Second}
 	t.t1, t.t2 = cmp.Or(t.t1, usual.t1), cmp.Or(t.t2, usual.t2)
-	t.failover, t.farewell = cmp.Or(t.failover, usual.failover), cmp.Or(t.farewell, usual.farewell)
+	t.failover, t.silence = cmp.Or(t.failover, usual.failover), cmp.Or(t.silence, usual.silence)
+	t.farewell = cmp.Or(t.farewell, usual.farewell)
 	return t
 }
 
