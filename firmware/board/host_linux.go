@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,10 @@ import (
 
 // host is this machine: a line is a pseudo-terminal and a unix socket.
 type host struct {
-	dir   string
-	log   *slog.Logger
-	ports []*hostPort
+	dir    string
+	folder *os.File // dir, for names that are too long for a socket
+	log    *slog.Logger
+	ports  []*hostPort
 }
 
 type hostPort struct {
@@ -37,7 +39,11 @@ func Host(dir string, lines int, log *slog.Logger) (Board, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder of the ports: %w", err)
 	}
-	h := &host{dir: dir, log: log}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the folder of the ports: %w", err)
+	}
+	h := &host{dir: dir, folder: folder, log: log}
 	for n := 1; n <= lines; n++ {
 		p, err := h.listen(n)
 		if err != nil {
@@ -53,9 +59,21 @@ func (h *host) Kick()                 {}
 func (h *host) serial(n int) string   { return filepath.Join(h.dir, fmt.Sprintf("line%d", n)) }
 func (h *host) analogue(n int) string { return filepath.Join(h.dir, fmt.Sprintf("analog%d", n)) }
 
+// longestSocket is how long a socket's name may be (unix(7)).
+const longestSocket = 107
+
+// socket is a name for a socket in the folder that the kernel takes, however
+// long the folder's own is.
+func (h *host) socket(path string) string {
+	if len(path) <= longestSocket {
+		return path
+	}
+	return filepath.Join("/proc/self/fd", strconv.Itoa(int(h.folder.Fd())), filepath.Base(path))
+}
+
 // listen makes line n's socket under a hidden name.
 func (h *host) listen(n int) (*hostPort, error) {
-	if c, err := net.Dial("unix", h.analogue(n)); err == nil {
+	if c, err := net.Dial("unix", h.socket(h.analogue(n))); err == nil {
 		_ = c.Close() // only to see that somebody answers
 		return nil, fmt.Errorf("%s: a box is running there", h.analogue(n))
 	}
@@ -63,7 +81,7 @@ func (h *host) listen(n int) (*hostPort, error) {
 	if err := remove(p.hidden); err != nil {
 		return nil, err
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.hidden, Net: "unix"})
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: h.socket(p.hidden), Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("making an analogue side: %w", err)
 	}
@@ -129,7 +147,7 @@ func (h *host) link(n int) error {
 
 // Close removes what was shown.
 func (h *host) Close() error {
-	var all error
+	all := h.folder.Close()
 	for i, p := range h.ports {
 		p.close()
 		all = errors.Join(all, p.exchange.Close(), remove(p.hidden))

@@ -18,12 +18,17 @@ import (
 	"callbox/cti/media/dsp"
 	"callbox/firmware/analog"
 	"callbox/firmware/board"
+	exchanges "callbox/firmware/exchange"
 )
 
 // boxes runs a board until the test ends.
 func boxes(t *testing.T, lines int) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "ports")
+	return boxesIn(t, filepath.Join(t.TempDir(), "ports"), lines)
+}
+
+func boxesIn(t *testing.T, dir string, lines int) string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- board.RunHost(ctx, dir, lines, slog.New(slog.DiscardHandler)) }()
@@ -237,6 +242,21 @@ func TestHostGoesAndDoesNotRead(t *testing.T) {
 	p.send("\x10\x03\x10^\x10!\r")
 	p.until("\x10\x03\r\nOK\r\n")
 	p.command("AT")
+}
+
+// A folder's name may be longer than a socket's.
+func TestLongFolder(t *testing.T) {
+	dir := boxesIn(t, filepath.Join(t.TempDir(), strings.Repeat("long", 40)), 1)
+	stream, err := exchanges.Connect(t.Context(), filepath.Join(dir, "analog1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	e := &exchange{t: t, conn: analog.NewConn(stream)}
+	e.frame(nil)
+	if _, err := board.Host(dir, 1, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("a second box took the ports of a running one")
+	}
 }
 
 func TestTakenFolder(t *testing.T) {
