@@ -60,7 +60,8 @@ bench: build ## measures the built program, prints the figures as one table
 fuzz: ## every fuzz target for a minute
 	scripts/fuzz 60s
 
-soak: tools ## the long tests: more than an hour of speech, wide grids, sixteen lines
+soak: ## the long tests: more than an hour of speech, wide grids, sixteen lines
+	@scripts/tools soak
 	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v ./cti/media/dsp/... ./voicebox/... ./firmware/... ./cmd/callbox
 
 firmware: tools-build ## the voice box's program and its image for arm64, in bin/firmware
