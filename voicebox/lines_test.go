@@ -1,6 +1,7 @@
 package voicebox
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,6 +41,25 @@ func TestValidate(t *testing.T) {
 	if err := (Config{Lines: many[:MaxLines]}).Validate(); err != nil {
 		t.Errorf("Validate = %v of 16 lines", err)
 	}
+}
+
+// TestWithoutLines: a shop that has none is served until it closes.
+func TestWithoutLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := New(Config{Log: quietLog()}, Deps{})
+		ok(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- l.Run(ctx) }()
+		time.Sleep(time.Hour)
+		select {
+		case err := <-ended:
+			t.Fatalf("Run ended by itself: %v", err)
+		default:
+		}
+		stop()
+		ok(t, <-ended)
+	})
 }
 
 // TestSixteenLines: all ring at once, each with its number, and each is

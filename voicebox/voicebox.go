@@ -152,6 +152,7 @@ func (l *Lines) Run(ctx context.Context) error {
 	for _, one := range l.lines {
 		group.Go("line "+one.cfg.Label, func() { one.run(ctx) })
 	}
+	<-ctx.Done() // also where there is no line
 	group.Wait()
 	<-l.calls.Quiet()
 	return nil
