@@ -48,7 +48,7 @@ func TestAttend(t *testing.T) {
 		over := floor.Line(line)
 		time.Sleep(2 * time.Second)
 		pop := floor.Store.Events(cti.EventDelivered)
-		if len(pop) != 1 || pop[0].AgentID != "1" || pop[0].Calling.Raw != "" {
+		if len(pop) != 1 || pop[0].AgentID != "1" || pop[0].Calling.Raw != "" || pop[0].UserData["attended"] != true {
 			t.Fatalf("pops %+v", pop)
 		}
 		line.Tell("13800138000", "")

@@ -338,6 +338,9 @@ func (c *Call) pop(customer *Customer) map[string]any {
 	if r.Direction == Out {
 		data["direction"] = Out
 	}
+	if c.Origin().Attend != "" { // neither answer nor hang-up is to be offered
+		data["attended"] = true
+	}
 	data["pop_url"], data["customer"] = "", nil
 	if customer != nil {
 		data["customer"], data["pop_url"] = *customer, popURL(*customer)
