@@ -33,6 +33,9 @@ func (c *Call) do(ctx context.Context, cmd Command) error {
 	if c.Origin().Attend != "" {
 		return fmt.Errorf("%s: the telephone is the agent's own, the box only listens: %w", cmd.Name, ErrWrongState)
 	}
+	if cmd.Name == CmdClearConnection && c.withdraw() {
+		return nil
+	}
 	if !c.isTalking() {
 		return fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
 	}
@@ -45,6 +48,18 @@ func (c *Call) do(ctx context.Context, cmd Command) error {
 		return context.Cause(ctx)
 	}
 	return <-req.reply
+}
+
+// withdraw ends a call that an agent wants to make while that agent's own phone
+// is still rung; false where no such call is, or the phone was picked up.
+func (c *Call) withdraw() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.origin.Agent == "" || !c.record.Times.AgentAnswer.IsZero() || c.ctx.Err() != nil {
+		return false
+	}
+	c.cancel(errAgentGone)
+	return true
 }
 
 func (c *Call) isTalking() bool {

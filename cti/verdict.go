@@ -39,6 +39,8 @@ func (v *verdict) blame(gone error, r CDR) {
 	case gone == nil:
 	case errors.Is(gone, ErrLineLost):
 		v.side, v.cause = LineSide, CauseLineLost
+	case errors.Is(gone, errAgentGone): // before the phone was picked up
+		v.side, v.cause = AgentSide, CauseCanceled
 	case errors.Is(gone, ErrShutdown), errors.Is(gone, context.Canceled):
 		v.side, v.cause = BoxSide, CauseNormal
 	case errors.Is(gone, ErrBlocked):
