@@ -13,7 +13,7 @@ import (
 
 // load holds bridged, recorded calls and counts processor time and memory.
 func (b *bench) load(ctx context.Context, dir string) (rows []row, err error) {
-	s, err := newStaff(ctx, b.program, dir, b.calls)
+	s, err := newStaff(ctx, b.program, dir, files{agents: b.calls})
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (b *bench) load(ctx context.Context, dir string) (rows []row, err error) {
 	for _, c := range calls {
 		c.Hangup()
 	}
-	if err := s.api().answered(ctx, b.calls, began); err != nil {
+	if _, err := s.api().answered(ctx, b.calls, began); err != nil {
 		return rows, err
 	}
 	least, err := floor(ctx, b.calls)
@@ -152,7 +152,7 @@ func (s *staff) heard(calls []*ctitest.Talk) error {
 // pops measures short calls: ring to pop, answer to audio, then what a call's
 // way through the box costs.
 func (b *bench) pops(ctx context.Context, dir string) (rows []row, err error) {
-	s, err := newStaff(ctx, b.program, dir, b.agents)
+	s, err := newStaff(ctx, b.program, dir, files{agents: b.agents})
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (b *bench) pops(ctx context.Context, dir string) (rows []row, err error) {
 	if err := s.shortCalls(ctx, b.popCalls, max(1, b.agents/2)); err != nil {
 		return nil, err
 	}
-	if err := s.api().answered(ctx, b.popCalls, began); err != nil {
+	if _, err := s.api().answered(ctx, b.popCalls, began); err != nil {
 		return nil, err
 	}
 	pops, sounds, err := s.latencies()
@@ -263,5 +263,6 @@ func (s *staff) setUps(ctx context.Context, n, agents int, idle float64) (cost, 
 		return 0, 0, err
 	}
 	used := (after - before).Seconds() - idle*(seconds+0.5)
-	return used / float64(n), float64(n) / seconds, s.api().answered(ctx, n, began)
+	_, err = s.api().answered(ctx, n, began)
+	return used / float64(n), float64(n) / seconds, err
 }

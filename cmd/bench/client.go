@@ -41,17 +41,29 @@ func (b *box) login(ctx context.Context, id string) (*client, error) {
 
 // do sends one request and decodes the answer into out, when it is not nil.
 func (c *client) do(ctx context.Context, method, path string, want int, body, out any) error {
+	raw, err := c.fetch(ctx, method, path, want, body)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// fetch sends one request and gives what is answered.
+func (c *client) fetch(ctx context.Context, method, path string, want int, body any) ([]byte, error) {
 	var payload io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", method, path, err)
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
 		}
 		payload = bytes.NewReader(raw)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.box.http+path, payload)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -61,23 +73,17 @@ func (c *client) do(ctx context.Context, method, path string, want int, body, ou
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if resp.StatusCode != want {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, raw)
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, raw)
 	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(raw, out); err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	return nil
+	return raw, nil
 }
 
 // page is one page of a list.
@@ -108,8 +114,12 @@ func every[T any](ctx context.Context, c *client, query string) ([]T, error) {
 
 // cdr is what the bench reads of a call's record.
 type cdr struct {
-	ID        string  `json:"id"`
-	Result    *string `json:"result"`
+	ID     string  `json:"id"`
+	Result *string `json:"result"`
+	Times  struct {
+		CallerID time.Time `json:"caller_id"`
+		Answer   time.Time `json:"answer"`
+	} `json:"times"`
 	Recording struct {
 		State   string  `json:"state"`
 		Seconds float64 `json:"seconds"`
@@ -118,10 +128,9 @@ type cdr struct {
 }
 
 // answered waits until n calls since from have their final record and a whole
-// recording.
-func (c *client) answered(ctx context.Context, n int, from time.Time) error {
-	var records []cdr
-	err := until(ctx, startLimit, func() (bool, error) {
+// recording, and gives them.
+func (c *client) answered(ctx context.Context, n int, from time.Time) (records []cdr, err error) {
+	err = until(ctx, startLimit, func() (bool, error) {
 		var err error
 		records, err = every[cdr](ctx, c, "/api/v1/calls?result=answered&since="+from.UTC().Format(time.RFC3339))
 		whole := 0
@@ -133,7 +142,7 @@ func (c *client) answered(ctx context.Context, n int, from time.Time) error {
 		return whole >= n, err
 	})
 	if err != nil {
-		return fmt.Errorf("%d of %d calls have a record with a whole recording: %w", len(records), n, err)
+		return nil, fmt.Errorf("%d of %d calls have a record with a whole recording: %w", len(records), n, err)
 	}
-	return nil
+	return records, nil
 }

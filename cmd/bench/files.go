@@ -20,6 +20,8 @@ type files struct {
 	agents int
 	smsc   string // address of the SMS centre
 	window int
+	lines  int    // analogue ones
+	ports  string // folder of their serial ports
 }
 
 // agentID is the id and the extension of agent i, its passwords follow from it.
@@ -51,6 +53,12 @@ sip:
   accounts:
     - {name: cmcc, address: "%s", sp_id: "%s", secret: "%s", service_id: HELP, src_id: "%s", rate: 100000, window: %d}
 `, f.smsc, spID, secret, centre, f.window)
+	}
+	if f.lines > 0 {
+		text += "voicebox:\n"
+	}
+	for i := range f.lines {
+		text += fmt.Sprintf("  - {port: %q, label: line %d, number: %q}\n", filepath.Join(f.ports, serialSide(i)), i+1, hotline)
 	}
 	return text
 }

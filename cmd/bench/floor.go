@@ -57,14 +57,14 @@ func floor(ctx context.Context, n int) (perMinute float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	b := &box{cmd: cmd}
+	p := &process{cmd: cmd}
 	legs.speak(ctx, time.Second)
-	before, err := b.cpu()
+	before, err := p.cpu()
 	if err != nil {
 		return 0, err
 	}
 	legs.speak(ctx, floorTime)
-	after, err := b.cpu()
+	after, err := p.cpu()
 	return (after - before).Seconds() / (float64(n) * floorTime.Minutes()), err
 }
 

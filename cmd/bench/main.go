@@ -45,7 +45,9 @@ type bench struct {
 	clients  int
 	single   int
 	window   int
-	forward  int // this is the child of floor
+	lines    int           // analogue ones, in a talk at a time
+	lineTalk time.Duration // how long they are measured
+	forward  int           // this is the child of floor
 }
 
 // section is a part of the table that can be asked for by name.
@@ -58,6 +60,7 @@ type section struct {
 var sections = []section{
 	{"load", "processor and memory of bridged, recorded calls", (*bench).load},
 	{"pop", "ring to pop, answer to audio, cost of a call's set-up", (*bench).pops},
+	{"lines", "analogue lines idle, ringing together, and in talks", (*bench).analogue},
 	{"sms", "texts through HTTP, CMPP and back", (*bench).texts},
 	{"submit", "HTTP 202 to SUBMIT on the wire, idle", (*bench).submits},
 }
@@ -109,12 +112,14 @@ func parse(args []string, errs io.Writer) (*bench, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.StringVar(&b.program, "callbox", "./bin/callbox", "the program to measure")
-	f.StringVar(&b.only, "only", "", "sections, with commas between: load, pop, sms, submit (default: all)")
+	f.StringVar(&b.only, "only", "", "sections, with commas between: load, pop, lines, sms, submit (default: all)")
 	f.BoolVar(&b.keep, "keep", false, "keep the daemons' folders and name them")
 	f.IntVar(&b.calls, "calls", 50, "load: bridged and recorded calls at a time")
 	f.DurationVar(&b.talk, "talk", 30*time.Second, "load: how long they are measured")
 	f.IntVar(&b.agents, "agents", 20, "pop: agents")
 	f.IntVar(&b.popCalls, "pop-calls", 200, "pop: calls")
+	f.IntVar(&b.lines, "lines", 16, "lines: analogue lines idle and in talks; a quarter of them first")
+	f.DurationVar(&b.lineTalk, "line-talk", 30*time.Second, "lines: how long they are measured, talking and idle")
 	f.IntVar(&b.jobs, "jobs", 5000, "sms: jobs")
 	f.IntVar(&b.clients, "clients", 16, "sms: HTTP clients at a time")
 	f.IntVar(&b.single, "single", 100, "submit: jobs, one by one")

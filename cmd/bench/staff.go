@@ -28,6 +28,7 @@ type staff struct {
 
 	mu    sync.Mutex // guards what follows
 	plan  ctitest.Plan
+	pitch float64 // of their voices; 0: they send plan's tone
 	taken []*answer
 }
 
@@ -47,13 +48,13 @@ type answer struct {
 
 // newStaff starts a box with agents who are ready. They log in before a
 // restart, so that what checking passwords costs is in no figure.
-func newStaff(ctx context.Context, program, dir string, agents int) (*staff, error) {
-	b, err := newBox(ctx, program, dir, files{agents: agents})
+func newStaff(ctx context.Context, program, dir string, f files) (*staff, error) {
+	b, err := newBox(ctx, program, dir, f)
 	if err != nil {
 		return nil, err
 	}
 	s := &staff{box: b, stop: func() {}}
-	for i := range agents {
+	for i := range f.agents {
 		c, err := b.login(ctx, agentID(i))
 		if err != nil {
 			return nil, errors.Join(err, b.stop())
@@ -134,7 +135,11 @@ func (s *staff) incoming(d *desk, t *ctitest.Talk) ctitest.Plan {
 	defer s.mu.Unlock()
 	plan := s.plan
 	plan.Hz = agentTone
+	pitch := s.pitch
 	plan.Answered = func(*ctitest.Talk) {
+		if pitch > 0 {
+			t.Babble(pitch)
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.taken = append(s.taken, &answer{d, t})
@@ -147,6 +152,13 @@ func (s *staff) behave(plan ctitest.Plan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan, s.taken = plan, nil
+}
+
+// babble lets phones speak with a voice of so many Hz from now on.
+func (s *staff) babble(pitch float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pitch = pitch
 }
 
 // answers are the calls taken since behave.
