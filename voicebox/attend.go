@@ -91,9 +91,6 @@ func (s *session) follow(h *heard) {
 		}
 		return
 	}
-	for _, key := range h.keys {
-		s.digit(key.Key)
-	}
 	if !s.out.dialled && hasRingback(h) {
 		s.dialled()
 	}

@@ -34,6 +34,7 @@ type audio struct {
 	only   bool // receive
 	echo   *dsp.Canceller
 	keys   *dsp.DTMF
+	ours   *dsp.DTMF // in what we send
 	tones  *dsp.Tones
 	voice  *dsp.Voice
 	play   playout
@@ -54,6 +55,7 @@ type audio struct {
 type heard struct {
 	n     int // samples
 	keys  []dsp.Digit
+	sent  []dsp.Digit // in our own sound
 	tones []dsp.Heard
 	voice bool // of the far side
 	ours  bool // something was sent
@@ -69,6 +71,7 @@ func newAudio(stream sound, tones dsp.Plan, only bool) *audio {
 		return a
 	}
 	a.echo = dsp.NewCanceller(echoTail)
+	a.ours = dsp.NewDTMF()
 	a.pad(headStart)
 	return a
 }
@@ -97,7 +100,7 @@ func (a *audio) dry() {
 func (a *audio) frame(in []int16, waiting int, to *leg, open bool) *heard {
 	in = in[:min(len(in), media.FrameSamples)]
 	clean := a.clean[:len(in)]
-	a.found = heard{n: len(in), keys: a.found.keys[:0], tones: a.found.tones[:0]}
+	a.found = heard{n: len(in), keys: a.found.keys[:0], sent: a.found.sent[:0], tones: a.found.tones[:0]}
 	if a.only {
 		copy(clean, in)
 	} else {
@@ -135,6 +138,7 @@ func (a *audio) write(from *leg, open, late bool) {
 		media.Decode(law, frame[:], sound)
 		a.found.ours = !quiet(frame[:])
 	}
+	a.found.sent = a.ours.Detect(frame[:], a.found.sent)
 	if a.found.ours {
 		a.hush = 0
 	}

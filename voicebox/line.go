@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	retryEvery = time.Second     // while there is no box
-	openLimit  = 6 * time.Second // for finding out who answers on a port
+	retryEvery = time.Second      // while there is no box
+	openLimit  = 30 * time.Second // for setting up a box that takes its time; a dead one is known in 4 s
 	resetLimit = 5 * time.Second
 	maxResets  = 3 // in a row, before the port is opened anew
 )

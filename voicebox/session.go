@@ -40,6 +40,7 @@ type session struct {
 	bell   bell
 	out    outgoing
 	far    farEnd
+	keys   keypad
 }
 
 func newSession(ctx context.Context, l *line, b box) *session {
@@ -145,8 +146,8 @@ func (s *session) event(e v253.Event) {
 			s.sound.dry()
 		}
 	case v253.DigitBegan:
-		if s.sound == nil {
-			s.digit(e.Digit)
+		if s.keys.tells(e.Digit, time.Now()) {
+			s.pressed(e.Digit)
 		}
 	}
 }

@@ -20,6 +20,7 @@ func (s *session) frame(in []int16, ok bool) {
 	s.misses = 0
 	s.clock.set(starved, starvedAfter)
 	h := s.sound.frame(in, len(s.sound.stream.Frames()), s.leg, s.state == talking)
+	s.hearKeys(h)
 	switch s.state {
 	case dialling:
 		s.supervise(h)
@@ -27,6 +28,30 @@ func (s *session) frame(in []int16, ok bool) {
 		s.judge(h)
 	case attended:
 		s.follow(h)
+	}
+}
+
+// hearKeys takes the keys of a frame, ours and theirs.
+func (s *session) hearKeys(h *heard) {
+	now := time.Now()
+	for _, d := range h.sent {
+		s.keys.sent(d.Key, now)
+	}
+	for _, d := range h.keys {
+		if s.keys.hears(d.Key, now) {
+			s.pressed(d.Key)
+		}
+	}
+}
+
+// pressed serves a key: of the caller, or of the agent at the set.
+func (s *session) pressed(key byte) {
+	if s.state != talking {
+		s.digit(key)
+		return
+	}
+	if port, ok := s.leg.port.(media.Presser); ok {
+		port.Press(string(rune(key)))
 	}
 }
 
@@ -46,11 +71,6 @@ func (s *session) flash() error {
 
 // judge serves what is heard in a talk.
 func (s *session) judge(h *heard) {
-	if port, ok := s.leg.port.(media.Presser); ok {
-		for _, key := range h.keys {
-			port.Press(string(rune(key.Key)))
-		}
-	}
 	if by := s.far.hear(h); by != "" {
 		s.finish(partyGone, cti.ErrRemoteHangup, by)
 	}

@@ -182,10 +182,37 @@ func TestDigits(t *testing.T) {
 		b, leg := r.talks("line 1")
 		b.says(dsp.AppendDTMF(nil, "159#", dsp.DefaultKeying))
 		time.Sleep(time.Second)
-		b.events <- v253.Event{Kind: v253.DigitBegan, Digit: '7'} // the box hears them, too: not twice
+		b.tells(v253.DialTone)              // no key
+		for _, key := range []byte("77*") { // the box tells what it took out of the sound
+			b.events <- v253.Event{Kind: v253.DigitBegan, Digit: key}
+			b.events <- v253.Event{Kind: v253.DigitEnded, Digit: key}
+			time.Sleep(150 * time.Millisecond)
+		}
 		time.Sleep(time.Second)
-		if got := pressed(leg); got != "159#" {
-			t.Errorf("digits %q, want 159#", got)
+		if got := pressed(leg); got != "159#77*" {
+			t.Errorf("digits %q, want 159#77*", got)
+		}
+	})
+}
+
+// TestDigitsToldAndHeard are one press each, also where we send some that the
+// box hears.
+func TestDigitsToldAndHeard(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b, leg := r.talks("line 1")
+		b.says(dsp.AppendDTMF(nil, "1155", dsp.DefaultKeying))
+		for _, key := range []byte("1155") {
+			time.Sleep(100 * time.Millisecond)
+			b.events <- v253.Event{Kind: v253.DigitBegan, Digit: key}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		leg.Media().Send("8")
+		time.Sleep(250 * time.Millisecond)
+		b.events <- v253.Event{Kind: v253.DigitBegan, Digit: '8'}
+		time.Sleep(time.Second)
+		if got := pressed(leg); got != "1155" {
+			t.Errorf("digits %q, want 1155", got)
 		}
 	})
 }

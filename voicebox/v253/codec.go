@@ -88,7 +88,8 @@ type method struct {
 }
 
 // readMethods reads the answer to +VSM=?: `cml,"name",bits,tm,(rates),(scs),(sel)`,
-// with or without quotes, brackets and the prefix +VSM:.
+// with or without quotes, brackets and the prefix +VSM:, and on some USR5637
+// without bits and tm.
 func readMethods(lines []string) []method {
 	var found []method
 	for _, line := range lines {
@@ -100,16 +101,23 @@ func readMethods(lines []string) []method {
 }
 
 func readMethod(line string) (method, bool) {
-	if head, rest, cut := strings.Cut(line, ":"); cut && strings.Contains(head, "VSM") {
+	if head, rest, cut := strings.Cut(line, ":"); cut && strings.Contains(strings.ToUpper(head), "VSM") {
 		line = rest
 	}
 	f := fields(line)
-	if len(f) < 4 {
+	if len(f) < 3 {
 		return method{}, false
 	}
 	number, err := strconv.Atoi(f[0])
-	bits, err2 := strconv.Atoi(f[2])
-	if err != nil || err2 != nil {
+	if err != nil {
+		return method{}, false
+	}
+	if m := (method{number: number, name: plain(f[1]), rates: f[2], long: len(f) > 3}); m.at8000() {
+		m.bits = m.named()
+		return m, true
+	}
+	bits, err := strconv.Atoi(f[2])
+	if err != nil || len(f) < 4 {
 		return method{}, false
 	}
 	m := method{number: number, name: plain(f[1]), bits: bits, rates: f[len(f)-1]}
@@ -117,6 +125,19 @@ func readMethod(line string) (method, bool) {
 		m.rates, m.long = f[4], len(f) > 5
 	}
 	return m, true
+}
+
+// named is how many bits a method has whose line does not say so: what its
+// name begins with, or the 8 of the two laws.
+func (m method) named() int {
+	digits := len(m.name) - len(strings.TrimLeft(m.name, "0123456789"))
+	if bits, err := strconv.Atoi(m.name[:digits]); err == nil && strings.HasPrefix(m.name[digits:], "BIT") {
+		return bits
+	}
+	if strings.HasSuffix(m.name, "LAW") {
+		return 8
+	}
+	return 0
 }
 
 // fields splits at commas (ZyXEL: semicolons) outside quotes and brackets.

@@ -47,9 +47,10 @@ func (m *Modem) answered(text []byte) {
 		return
 	}
 	line := strings.TrimSpace(string(text))
-	if _, known := results[line]; known && (len(line) > 1 || m.deaf) {
+	result := strings.ToUpper(line) // some boxes whisper
+	if _, known := results[result]; known && (len(line) > 1 || m.deaf) {
 		m.question = nil
-		q.final <- line
+		q.final <- result
 		return
 	}
 	if line == q.command || len(q.lines) == answerLines || q.size+len(line) > answerBytes {

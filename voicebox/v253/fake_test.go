@@ -21,6 +21,7 @@ type fake struct {
 	deaf    bool                     // no code ends a data state
 	echo    bool
 	numeric bool          // ATV0
+	lower   bool          // its answers are in lower case
 	stuck   bool          // begins in a data state
 	width   int           // bytes of a sample
 	sound   func() []byte // 20 ms of audio, shielded
@@ -183,7 +184,12 @@ func (f *fake) stream() {
 	}
 }
 
-func (f *fake) say(text string) { _, _ = io.WriteString(f.conn, text) }
+func (f *fake) say(text string) {
+	if f.lower {
+		text = strings.ToLower(text)
+	}
+	_, _ = io.WriteString(f.conn, text)
+}
 
 // commands are those that came so far, from the first of a name on.
 func (f *fake) commands() []string {

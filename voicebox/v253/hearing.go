@@ -1,6 +1,7 @@
 package v253
 
 import (
+	"strings"
 	"time"
 )
 
@@ -40,7 +41,7 @@ func (e *ear) event(code byte) {
 func (e *ear) line(text []byte) {
 	m := (*Modem)(e)
 	switch {
-	case string(text) == "RING":
+	case strings.EqualFold(string(text), "RING"):
 		e.event('R')
 	case m.deaf:
 		m.answered(text)

@@ -189,6 +189,9 @@ func textual(b byte, before []byte) bool {
 	return false
 }
 
+// connect is how the line begins that begins a data state.
+var connect = []byte("CONNECT")
+
 func (p *parser) endLine(to receiver) {
 	n, junk := p.n, p.junk
 	p.n = 0
@@ -196,7 +199,7 @@ func (p *parser) endLine(to receiver) {
 		return
 	}
 	text := p.text[:n]
-	if p.armed && bytes.HasPrefix(text, []byte("CONNECT")) {
+	if p.armed && len(text) >= len(connect) && bytes.EqualFold(text[:len(connect)], connect) {
 		p.armed, p.data = false, true
 		p.shield = Unshielder{}
 		to.begun()

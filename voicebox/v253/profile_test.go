@@ -104,6 +104,27 @@ func TestNoVoice(t *testing.T) {
 	}
 }
 
+// TestLowerCase: a box that whispers is understood.
+func TestLowerCase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := chip(agere)
+		f.lower = true
+		m := opened(t, f, "auto")
+		s, err := m.Talk(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-s.Frames()
+		if err := s.End(t.Context()); err != nil {
+			t.Error(err)
+		}
+		f.say("\r\nRING\r\n")
+		if e := <-m.Events(); e.Kind != Ring {
+			t.Errorf("%+v, want a ring", e)
+		}
+	})
+}
+
 func TestMethods(t *testing.T) {
 	for line, want := range map[string]struct {
 		number int
@@ -122,6 +143,10 @@ func TestMethods(t *testing.T) {
 		`129,"16-BIT LINEAR",16,0,(7200,8000,11025),(0),(0)`:     {129, signed16},
 		`1;CELP;1;0;(9600)`:                                      {1, noCoding},
 		`0,"SIGNED PCM",16,0,(7200,11025),(0),(0)`:               {0, noCoding},
+		`128,"8-BIT LINEAR",(7200,8000,11025)`:                   {128, unsigned8},
+		`129,"16-BIT LINEAR",(7200,8000,11025)`:                  {129, signed16},
+		`130,"8-BIT ALAW",(8000),(0),(0)`:                        {130, aLaw},
+		`132,"IMA ADPCM",(7200,8000,11025)`:                      {132, noCoding},
 		`5,"A-LAW, COMPANDED (G.711)",8,0,(8000),(0-31),(0-255)`: {5, aLaw},
 	} {
 		m, ok := readMethod(line)
