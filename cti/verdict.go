@@ -39,7 +39,7 @@ func (v *verdict) blame(gone error, r CDR) {
 	case gone == nil:
 	case errors.Is(gone, ErrLineLost):
 		v.side, v.cause = LineSide, CauseLineLost
-	case errors.Is(gone, errAgentGone): // before the phone was picked up
+	case errors.Is(gone, errAgentGone), unreached(gone, r):
 		v.side, v.cause = AgentSide, CauseCanceled
 	case errors.Is(gone, ErrShutdown), errors.Is(gone, context.Canceled):
 		v.side, v.cause = BoxSide, CauseNormal
@@ -54,6 +54,12 @@ func (v *verdict) blame(gone error, r CDR) {
 			v.cause = CauseCanceled
 		}
 	}
+}
+
+// unreached says that an agent put down the own telephone before anybody
+// answered there.
+func unreached(gone error, r CDR) bool {
+	return r.Direction == Out && r.Times.Answer.IsZero() && errors.Is(gone, ErrRemoteHangup)
 }
 
 var results = map[string]string{
@@ -75,6 +81,8 @@ func result(o Outcome, r CDR, gone error) string {
 		return ResultRejected
 	case o.Kind == Voicemail:
 		return ResultVoicemail
+	case unreached(gone, r):
+		return ResultFailed
 	case errors.Is(gone, ErrRemoteHangup):
 		return ResultAbandoned
 	case gone != nil:

@@ -23,6 +23,13 @@ func TestJudge(t *testing.T) {
 		"caller gives up before the answer": {
 			Outcome{}, CDR{}, WhereIVR, ErrRemoteHangup, verdict{ResultAbandoned, WhereIVR, CauseCanceled, CallerSide},
 		},
+		"agent takes a call back": {
+			Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled}, CDR{Direction: Out}, WhereIVR, errAgentGone,
+			verdict{ResultFailed, "", CauseCanceled, AgentSide},
+		},
+		"agent dials on the own telephone and puts it down": {
+			Outcome{Kind: Gone}, CDR{Direction: Out}, WhereIVR, ErrRemoteHangup, verdict{ResultFailed, "", CauseCanceled, AgentSide},
+		},
 		"caller gives up in the menu": {
 			Outcome{Kind: Gone}, boxAnswered, WhereIVR, ErrRemoteHangup, verdict{ResultAbandoned, WhereIVR, CauseNormal, CallerSide},
 		},
