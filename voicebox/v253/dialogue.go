@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// reset may bring back digits for result codes, and the echo; hello follows.
+const reset = "ATZ"
+
 // question is a command whose answer is awaited.
 type question struct {
 	command string
@@ -48,7 +51,7 @@ func (m *Modem) answered(text []byte) {
 	}
 	line := strings.TrimSpace(string(text))
 	result := strings.ToUpper(line) // some boxes whisper
-	if _, known := results[result]; known && (len(line) > 1 || m.deaf) {
+	if _, known := results[result]; known && (len(line) > 1 || m.deaf || q.command == reset) {
 		m.question = nil
 		q.final <- result
 		return

@@ -17,6 +17,8 @@ import (
 type fake struct {
 	answers map[string]string        // command: lines of the answer, the result last; "-": none
 	late    map[string]time.Duration // command: how long the answer takes
+	slow    time.Duration            // how long every answer takes
+	forgets bool                     // ATZ brings back ATV0
 	dles    int                      // DLEs wanted before a code that ends a data state
 	deaf    bool                     // no code ends a data state
 	echo    bool
@@ -127,6 +129,7 @@ func (f *fake) command(text string) {
 	f.mu.Lock()
 	f.sent = append(f.sent, text)
 	f.mu.Unlock()
+	time.Sleep(f.slow)
 	if d := f.late[text]; d > 0 {
 		time.Sleep(d)
 	}
@@ -134,7 +137,7 @@ func (f *fake) command(text string) {
 		f.echo, f.numeric = false, false
 	}
 	if text == "ATZ" {
-		f.echo = true
+		f.echo, f.numeric = true, f.forgets
 	}
 	answer, ok := f.answers[text]
 	switch {

@@ -47,8 +47,8 @@ const (
 // after every ATZ because many chips forget it there.
 func initial(silence string, more ...step) []step {
 	steps := []step{
-		{"ATZ", false},
-		{"ATE0Q0V1", true},
+		{reset, false},
+		{hello, true},
 		{"ATS0=0", false},
 		{"AT+FCLASS=8", true},
 		{"AT+VCID=1", false},

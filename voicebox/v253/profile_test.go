@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // Golden traces of the opening, from published answers (not run on hardware).
@@ -123,6 +124,24 @@ func TestLowerCase(t *testing.T) {
 			t.Errorf("%+v, want a ring", e)
 		}
 	})
+}
+
+// TestSlowBox answers late, so that the search asks again and again, and after
+// each reset in digits: it is set up all the same, each answer to its question.
+func TestSlowBox(t *testing.T) {
+	for _, slow := range []time.Duration{250, 350, 550, 650, 750, 850} {
+		synctest.Test(t, func(t *testing.T) {
+			f := chip(agere)
+			f.slow, f.numeric, f.forgets, f.lower = slow*time.Millisecond, true, true, true
+			m := opened(t, f, "auto")
+			if m.set.number != 5 || m.coding != aLaw || m.Identity().Version == "" {
+				t.Errorf("answers after %v: codec %d (%v), %+v", f.slow, m.set.number, m.coding, m.Identity())
+			}
+			if err := m.Reset(t.Context()); err != nil {
+				t.Errorf("answers after %v: %v", f.slow, err)
+			}
+		})
+	}
 }
 
 func TestMethods(t *testing.T) {

@@ -20,6 +20,7 @@ const (
 	drainQuiet = 80 * time.Millisecond  // so long nothing: what was under way has come
 	drainLimit = 250 * time.Millisecond // then AT is tried into the noise
 	afterOK    = 40 * time.Millisecond
+	textLimit  = 1200 * time.Millisecond // for the answer that shows that question and answer belong together
 )
 
 // patience is how long each round of the search waits for an answer.
@@ -61,6 +62,7 @@ func (m *Modem) greet(ctx context.Context, limit time.Duration) error {
 	if _, err := m.ask(ctx, hello, limit); err != nil {
 		return err
 	}
+	limit = max(limit, textLimit)
 	lines, err := m.ask(ctx, "ATI0", limit)
 	for range 3 {
 		if err != nil || len(lines) > 0 {
