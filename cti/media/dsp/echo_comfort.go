@@ -2,9 +2,9 @@ package dsp
 
 import "math"
 
-// ComfortNoise makes background noise like that which it heard: its level is the
-// least that 20 ms had in the last two seconds (minimum statistics, after
-// Martin 2001), its colour linear prediction of such quiet pieces.
+// ComfortNoise makes background noise like that which it heard: its level and
+// its colour (by linear prediction) are those of the quietest pieces of 20 ms in
+// the last two seconds (minimum statistics, after Martin 2001).
 type ComfortNoise struct {
 	level  float32    // mean square
 	least  [5]float32 // of each half second; the last is being filled
@@ -15,7 +15,7 @@ type ComfortNoise struct {
 	gain   float32               // of the white noise that excites it, at mean square 1
 	past   [comfortOrder]float32
 	random uint32
-	quiet  int // pieces since the shape was worked out
+	quiet  int // pieces that shaped it
 }
 
 const (
@@ -32,7 +32,7 @@ func (c *ComfortNoise) Learn(in []int16) {
 		for i, v := range in[:n] {
 			x[i] = float32(v)
 		}
-		c.learn(x[:n])
+		c.learn(x[:n], 1)
 		in = in[n:]
 	}
 }
@@ -52,21 +52,23 @@ func (c *ComfortNoise) Level() float64 {
 	return 10*math.Log10(float64(c.level)*2/(32768*32768)) + Full
 }
 
-func (c *ComfortNoise) learn(x []float32) {
-	p := meanSquare(x)
+// learn takes a piece of which some part, as power, is background.
+func (c *ComfortNoise) learn(x []float32, part float32) {
+	p := part * meanSquare(x)
 	last := len(c.least) - 1
 	if c.count == 0 || p < c.least[last] {
 		c.least[last] = p
 	}
 	c.count++
 	c.pieces++
-	c.level = min(comfortMost, 1.3*c.minimum())
+	low := c.minimum()
+	if p < 2*low+1 {
+		c.colour(x, part)
+	}
+	c.level = min(comfortMost, 2*low, max(low, float32(c.auto[0])))
 	if c.count >= comfortHalf {
 		copy(c.least[:], c.least[1:])
 		c.count = 0
-	}
-	if p < 2*c.level {
-		c.colour(x)
 	}
 }
 
@@ -80,16 +82,18 @@ func (c *ComfortNoise) minimum() float32 {
 	return low
 }
 
-// colour learns the spectrum from a quiet piece.
-func (c *ComfortNoise) colour(x []float32) {
+// colour learns power and spectrum from a quiet piece.
+func (c *ComfortNoise) colour(x []float32, part float32) {
+	c.quiet++
+	weight := max(0.05, 1/float64(c.quiet))
 	for k := range c.auto {
 		var sum float32
 		for i := k; i < len(x); i++ {
 			sum += x[i] * x[i-k]
 		}
-		c.auto[k] = 0.95*c.auto[k] + 0.05*float64(sum)
+		c.auto[k] += weight * (float64(part*sum)/float64(len(x)) - c.auto[k])
 	}
-	if c.quiet++; c.quiet%8 == 1 {
+	if c.quiet%8 == 1 {
 		c.predict()
 	}
 }
@@ -152,8 +156,6 @@ const (
 	leakUseful = 0.25 // more than this left, and it cannot be told from a voice
 )
 
-func (s *suppressor) begin() { *s = suppressor{leak: 1, gain: 1, off: s.off} }
-
 // process writes near less the echo, lowered where only echo is left. left is the
 // same without direct current, for measuring.
 func (s *suppressor) process(out, near []int16, echo, left []float32) {
@@ -170,7 +172,11 @@ func (s *suppressor) process(out, near []int16, echo, left []float32) {
 		left = left[n:]
 		if s.fill == chunk {
 			s.fill = 0
-			s.noise.learn(s.piece[:])
+			part := float32(1)
+			if s.leak*s.peak > s.noise.level/30 {
+				part = 0.7 // some echo is in it
+			}
+			s.noise.learn(s.piece[:], part)
 		}
 	}
 }

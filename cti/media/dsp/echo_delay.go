@@ -15,7 +15,8 @@ const (
 // finder finds how far back the echo comes from: it averages the cross-spectra
 // of what was sent (in pieces, each a hop older) and what came back, whitens
 // them and looks for their peak in time (the generalised cross correlation of
-// Knapp and Carter, 1976, with the smoothed coherence transform).
+// Knapp and Carter, 1976, with the smoothed coherence transform). What came counts
+// the same however loud it is, so that a shout is soon forgotten.
 type finder struct {
 	fft   *fft
 	sent  [lookHops][lookBins]complex64 // spectra, newest at
@@ -52,8 +53,10 @@ func (f *finder) look(far, near *past, end int64, search bool) (lag int, quality
 		return -1, 0
 	}
 	clear(f.time[:lookHop])
-	for i, v := range near.upto(end, lookHop) {
-		f.time[lookHop+i] = v * lookTaper[2*i]
+	came := near.upto(end, lookHop)
+	weight := 1 / float32(math.Sqrt(float64(meanSquare(came)+audible)))
+	for i, v := range came {
+		f.time[lookHop+i] = v * lookTaper[2*i] * weight
 	}
 	f.fft.forward(f.bins[:], f.time[:])
 	f.average()
@@ -87,7 +90,7 @@ func (f *finder) correlate() {
 	sent, came := lookReg*mean(f.power[0][:]), lookReg*mean(f.power[1][:])
 	for k := range f.white {
 		both := (f.power[0][k] + sent) * (f.power[1][k] + came)
-		f.white[k] = 1 / float32(math.Sqrt(float64(both))+1)
+		f.white[k] = 1 / float32(math.Sqrt(float64(both))+1e-6)
 	}
 	clear(f.white[:5]) // below 80 Hz a line carries nothing
 	for p := range f.cross {

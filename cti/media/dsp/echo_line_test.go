@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -282,22 +283,85 @@ func sounds(t testing.TB, n int) map[string][]float64 {
 	}
 }
 
-// erle is echo over what is left of it, in dB, in [from, to) ms where the echo is
-// there (20 ms frames within 25 dB of its mean).
-func (k call) erle(from, to int) float64 {
-	var echo, left float64
+// measured says in which frames of [from, to) ms the echo is there: within 25 dB of
+// its mean and above -50 dBm0.
+func (k call) measured(from, to int) (frames []int) {
 	lo, hi := from*8, min(to*8, len(k.out))
-	floor := power(k.echo[lo:hi]) / 300
+	floor := max(power(k.echo[lo:hi])/300, rmsOf(-50)*rmsOf(-50))
 	for at := lo; at+frame <= hi; at += frame {
-		p := power(k.echo[at : at+frame])
-		if p < floor {
-			continue
-		}
-		echo += p
-		for i := at; i < at+frame; i++ {
-			d := k.out[i] - k.clean[i]
-			left += d * d / frame
+		if power(k.echo[at:at+frame]) >= floor {
+			frames = append(frames, at)
 		}
 	}
-	return 10 * math.Log10((echo+1e-9)/(left+1e-9))
+	return frames
+}
+
+// erle is echo over what is left of it, in dB, where the echo is there; what the
+// line had beside it is known and does not count.
+func (k call) erle(from, to int) float64 {
+	var echo, left float64
+	for _, at := range k.measured(from, to) {
+		for i := at; i < at+frame; i++ {
+			d := k.out[i] - k.clean[i]
+			left += d * d
+			echo += k.echo[i] * k.echo[i]
+		}
+	}
+	if echo == 0 {
+		return math.NaN()
+	}
+	return 10 * math.Log10(echo/(left+1e-9))
+}
+
+// loud is the level of x in dBm0 where the echo is there.
+func (k call) loud(x []float64, from, to int) float64 {
+	var sum float64
+	frames := k.measured(from, to)
+	for _, at := range frames {
+		sum += power(x[at:at+frame]) / float64(len(frames))
+	}
+	return 10*math.Log10(sum/(32768*32768/2)+1e-12) + Full
+}
+
+// damage is what the canceller did to the caller's voice in [from, to) ms: its
+// attenuation, and the rms difference of 16 bands' levels (220 to 3700 Hz), both in dB,
+// where there is a voice.
+func (k call) damage(from, to int) (attenuation, distortion float64) {
+	f := newFFT(256)
+	lo, hi := from*8, to*8
+	mean := power(k.clean[lo:hi])
+	var dot, own, sum, n float64
+	for at := lo; at+256 <= hi; at += 128 {
+		clean, out := k.clean[at:at+256], k.out[at:at+256]
+		if power(clean) < mean/30 {
+			continue
+		}
+		for i := range clean {
+			dot += clean[i] * out[i]
+			own += clean[i] * clean[i]
+		}
+		was, is := bands(f, clean), bands(f, out)
+		for j, v := range was {
+			if v > slices.Max(was[:])/300 {
+				d := 10 * math.Log10((is[j]+1)/(v+1))
+				sum += d * d
+				n++
+			}
+		}
+	}
+	return -20 * math.Log10(math.Abs(dot/own)), math.Sqrt(sum / n)
+}
+
+func bands(f *fft, x []float64) (b [16]float64) {
+	in, bins := make([]float32, 256), make([]complex64, 129)
+	for i, v := range x {
+		in[i] = float32(v * (0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/256)))
+	}
+	f.forward(bins, in)
+	for j := range b {
+		for _, v := range bins[7+7*j : 14+7*j] {
+			b[j] += float64(norm(v))
+		}
+	}
+	return b
 }

@@ -10,7 +10,7 @@ const (
 	solveSpan  = 4                    // blocks looked back over, the last one being filled: 0.48 to 0.64 s
 	chunk      = 160                  // what shares one weight: 20 ms
 	chunks     = solveBlock / chunk   // in a block
-	quietest   = 100                  // mean square below which an error is not trusted more
+	quietest   = 200                  // mean square below which an error is not trusted more
 	solveBins  = solveFFT/2 + 1
 	solvePast  = solveSpan * solveBlock
 )
@@ -27,9 +27,10 @@ const (
 // anew or shifted in time costs nothing but its iterations.
 type solver struct {
 	fft   *fft
-	delay int   // the path's first tap
-	since int64 // what came before counts for nothing
-	now   int64 // end of what was taken
+	delay int     // the path's first tap
+	decay float32 // samples in which an echo loses 4.3 dB
+	since int64   // what came before counts for nothing
+	now   int64   // end of what was taken
 
 	far    [solveSpan][solveBins]complex64
 	err    [solveSpan][solveBlock]float32 // what the path does not explain
@@ -50,12 +51,15 @@ type solver struct {
 	power [solveBins]float32
 }
 
+// idle says whether it never began.
+func (s *solver) idle() bool { return s.now == 0 }
+
 // begin starts anew at a delay with what is believed of the path.
-func (s *solver) begin(delay int, since int64, belief *[solveTaps]float32, far, near *past) {
-	s.delay, s.since = delay, since
+func (s *solver) begin(now int64, delay int, since int64, belief *[solveTaps]float32, far, near *past) {
+	s.now, s.delay, s.since = now, delay, since
 	s.taps, s.prior = *belief, *belief
 	s.fall = 0
-	last := (s.now - 1) / solveBlock
+	last := (now - 1) / solveBlock
 	for b := max(0, last-solveSpan+1); b <= last; b++ {
 		s.filter(b, far, near)
 	}
@@ -266,7 +270,7 @@ func (s *solver) believe(energy, blame float32, peak int) {
 	s.trustMean = solveTaps / energy
 	var sum float32
 	for i := range s.trust {
-		s.trust[i] = 0.1 + spread(i-peak)
+		s.trust[i] = 0.1 + spread(i-peak, s.decay)
 		sum += s.trust[i]
 	}
 	for i, v := range s.trust {
@@ -274,13 +278,13 @@ func (s *solver) believe(energy, blame float32, peak int) {
 	}
 }
 
-// spread is how the energy of an echo path lies about its peak: it decays in 4 ms
-// before and 20 ms after.
-func spread(i int) float32 {
+// spread is how the energy of an echo path lies about its peak: it decays five
+// times as fast before as after.
+func spread(i int, decay float32) float32 {
 	if i < 0 {
 		i *= -5
 	}
-	return float32(math.Exp(-float64(i) / 160))
+	return float32(math.Exp(-float64(i) / float64(decay)))
 }
 
 func norm(v complex64) float32 { return real(v)*real(v) + imag(v)*imag(v) }

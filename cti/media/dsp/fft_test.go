@@ -44,3 +44,13 @@ func BenchmarkFFT1024(b *testing.B) {
 		f.inverse(x, bins)
 	}
 }
+
+func BenchmarkFFT2048(b *testing.B) {
+	f := newFFT(2048)
+	x, bins := make([]float32, 2048), make([]complex64, 1025)
+	x[3] = 1
+	for b.Loop() {
+		f.forward(bins, x)
+		f.inverse(x, bins)
+	}
+}
