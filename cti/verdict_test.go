@@ -24,7 +24,9 @@ func TestJudge(t *testing.T) {
 			Outcome{}, CDR{}, WhereIVR, ErrRemoteHangup, verdict{ResultAbandoned, WhereIVR, CauseCanceled, CallerSide},
 		},
 		"agent takes a call back": {
-			Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled}, CDR{Direction: Out}, WhereIVR, errAgentGone,
+			Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled},
+			CDR{Direction: Out},
+			WhereIVR, errAgentGone,
 			verdict{ResultFailed, "", CauseCanceled, AgentSide},
 		},
 		"agent dials on the own telephone and puts it down": {
