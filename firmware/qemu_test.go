@@ -159,6 +159,17 @@ func (s *serial) await(want string) string {
 	return before
 }
 
+// drain forgets what comes until nothing does for two seconds.
+func (s *serial) drain() {
+	for {
+		_, _ = s.until("\x00 never", 2*time.Second)
+		if len(s.got) == 0 {
+			return
+		}
+		s.got = nil
+	}
+}
+
 func (s *serial) command(line string) {
 	s.t.Helper()
 	s.send(line + "\r")
@@ -171,6 +182,7 @@ func (s *serial) wake() {
 	for range 30 {
 		s.send("\x10\x03\x10^\x10!\rAT\r")
 		if _, ok := s.until("\r\nOK\r\n", time.Second); ok {
+			s.drain() // a slow board answers the earlier ones, too
 			return
 		}
 	}
@@ -251,6 +263,7 @@ func TestImage(t *testing.T) {
 			s.t, e.t = t, t
 			s.wake()
 			s.command("ATE0")
+			s.drain()
 			s.send("AT+GSN\r")
 			if got := s.await("OK\r\n"); !strings.Contains(got, fmt.Sprintf("QT-%d", n)) {
 				t.Errorf("serial number %q", got)

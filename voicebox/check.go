@@ -33,6 +33,19 @@ func CheckLine(l Line) []string {
 	return Check(port)
 }
 
+// There says whether a line's box is plugged in.
+func There(l Line) bool {
+	port := l.Port
+	if l.Serial != "" {
+		var err error
+		if port, err = findPort("/sys", l.Serial); err != nil {
+			return !errors.Is(err, errAbsent)
+		}
+	}
+	_, err := os.Stat(port)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
 func openable(port string) string {
 	info, err := os.Stat(port)
 	switch {

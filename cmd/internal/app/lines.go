@@ -1,9 +1,8 @@
 package app
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"os"
 
 	"callbox/api"
 	"callbox/cmd/internal/config"
@@ -44,23 +43,18 @@ func lineOf(v config.Voicebox) voicebox.Line {
 // missing has those.
 func PortTroubles(file string) (troubles, missing config.Faults) {
 	missing = config.PortTroubles(file, func(v config.Voicebox) []string {
-		if there(v) {
+		if voicebox.There(lineOf(v)) {
 			return nil
 		}
-		return []string{v.Port + " is not there: is the box plugged in?"}
+		return []string{cmp.Or(v.Port, v.Serial) + " is not there: is the box plugged in?"}
 	})
 	troubles = config.PortTroubles(file, func(v config.Voicebox) []string {
-		if !there(v) {
+		if !voicebox.There(lineOf(v)) {
 			return nil
 		}
 		return voicebox.CheckLine(lineOf(v))
 	})
 	return troubles, missing
-}
-
-func there(v config.Voicebox) bool {
-	_, err := os.Stat(v.Port)
-	return v.Port == "" || !errors.Is(err, os.ErrNotExist)
 }
 
 // lines are the analogue lines as the API shows them.

@@ -49,7 +49,7 @@ func (b *Box) checkVoicebox(d *document) {
 	taken := map[string]bool{}
 	for i := range b.Voicebox {
 		v, path := &b.Voicebox[i], fmt.Sprintf("voicebox[%d]", i)
-		for _, unique := range []struct{ key, value string }{{"label", v.Label}, {"port", portKey(v.Port)}} {
+		for _, unique := range []struct{ key, value string }{{"label", v.Label}, {"port", portKey(v.Port)}, {"serial", v.Serial}} {
 			if unique.value != "" && taken[unique.key+unique.value] {
 				d.reject(join(path, unique.key), "%q is there twice", unique.value)
 			}
