@@ -69,6 +69,7 @@ func (s *session) digit(key byte) {
 	if s.calling() && !s.out.dialled && len(s.leg.digits) < 32 {
 		s.leg.digits += string(rune(key))
 		s.clock.set(digitsPause, lastDigit)
+		s.out.key = time.Now()
 	}
 }
 
@@ -91,7 +92,7 @@ func (s *session) follow(h *heard) {
 		}
 		return
 	}
-	if !s.out.dialled && hasRingback(h) {
+	if !s.out.dialled && hasRingback(h) && time.Since(s.out.key) > burstTime+burstReport {
 		s.dialled()
 	}
 	if s.out.dialled {
@@ -99,7 +100,8 @@ func (s *session) follow(h *heard) {
 	}
 }
 
-// hasRingback says that no more digits will come.
+// hasRingback says that no more digits will come, if none came since the burst
+// began: a dial tone that the first digit ended looks like one.
 func hasRingback(h *heard) bool {
 	for _, t := range h.tones {
 		if t.Name == "ringback" && !t.Gone {

@@ -192,6 +192,28 @@ func TestAgentDials(t *testing.T) {
 	}
 }
 
+// TestShortDialTone: one that the first key ends after a second is no ringback,
+// also where only the box hears the keys.
+func TestShortDialTone(t *testing.T) {
+	inBubble(t, oneSet(), func(t *testing.T, r *rig) {
+		b := r.box("line 1")
+		b.tells(v253.SetLifted)
+		leg := r.leg()
+		b.says(sine(450, -15, time.Second))
+		time.Sleep(1500 * time.Millisecond)
+		for _, key := range []byte("13900001111") {
+			b.events <- v253.Event{Kind: v253.DigitBegan, Digit: key}
+			time.Sleep(220 * time.Millisecond)
+		}
+		info, _ := within(t, 8*time.Second, leg.(cti.Informer).Information())
+		if info.Called.Raw != "13900001111" {
+			t.Errorf("Called = %+v", info.Called)
+		}
+		b.tells(v253.SetReplaced)
+		untouched(t, b)
+	})
+}
+
 // TestSetLiftedForNothing: no digits, and down again.
 func TestSetLiftedForNothing(t *testing.T) {
 	inBubble(t, oneSet(), func(t *testing.T, r *rig) {

@@ -14,7 +14,8 @@ const dialToneLimit = 3 * time.Second
 
 // outgoing is how far a call of ours is.
 type outgoing struct {
-	dialled  bool // the digits are out
+	dialled  bool      // the digits are out
+	key      time.Time // at the set, the last of them
 	progress progress
 }
 
