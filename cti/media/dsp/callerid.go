@@ -46,10 +46,12 @@ const (
 	paramNoName   = 0x08 // why there is no name
 )
 
-// The longest that are sent and taken (ETSI EN 300 659-3 §5.4: 20 digits, 50 characters).
+// The longest that are sent (ETSI EN 300 659-3 §5.4: 20 digits, 50 characters), and the
+// longest number that is taken: of one whose checksum is right nothing is left out.
 const (
 	longestNumber = 20
 	longestName   = 50
+	longestTaken  = 40
 )
 
 // MDMF makes the data message (YD/T 1277.1, ETSI EN 300 659-3), checksum included.
@@ -154,10 +156,9 @@ func (c *CallerID) readParam(kind byte, value []byte) error {
 	case paramNoNumber:
 		return c.setNumber(string(value[:min(len(value), 1)]))
 	case paramDialled:
-		if !validNumber(string(value)) {
-			return fmt.Errorf("no number: %w", ErrMessage)
+		if number := bare(string(value)); validNumber(number) {
+			c.Dialled = number
 		}
-		c.Dialled = string(value)
 	case paramName:
 		c.Name = DecodeName(value)
 	}
@@ -181,6 +182,7 @@ func (c *CallerID) setTime(value string) {
 
 // setNumber takes a number or, in its place, the reason why there is none.
 func (c *CallerID) setNumber(value string) error {
+	value = bare(value)
 	switch {
 	case value == "P":
 		c.Private = true
@@ -247,8 +249,13 @@ func checksum(message []byte) byte {
 	return sum
 }
 
+// bare is a number without what exchanges of offices put in or fill it up with.
+func bare(number string) string { return separators.Replace(number) }
+
+var separators = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", "\x00", "")
+
 func validNumber(s string) bool {
-	return s != "" && len(s) <= longestNumber && strings.Trim(s, "0123456789*#+") == ""
+	return s != "" && len(s) <= longestTaken && strings.Trim(s, "0123456789*#+") == ""
 }
 
 // validTime says whether s is a MMDDHHMM that a calendar can hold.

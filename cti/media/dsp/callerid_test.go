@@ -72,7 +72,10 @@ func TestCallerIDMessages(t *testing.T) {
 		"an empty number":        {typeMDMF, "\x02\x00\x04\x01P", CallerID{}, ErrMessage},
 		"an empty reason":        {typeMDMF, "\x04\x00\x02\x03110", CallerID{}, ErrMessage},
 		"letters for a number":   {typeMDMF, "\x02\x03abc", CallerID{}, ErrMessage},
-		"a number of 21":         {typeMDMF, "\x02\x15123456789012345678901", CallerID{}, ErrMessage},
+		"a number of 21":         {typeMDMF, "\x02\x15123456789012345678901", CallerID{Number: "123456789012345678901"}, nil},
+		"a number of 41":         {typeMDMF, "\x02\x29" + strings.Repeat("1", 41), CallerID{}, ErrMessage},
+		"blanks and hyphens":     {typeMDMF, "\x02\x10(0571)8888-0001 ", CallerID{Number: "057188880001"}, nil},
+		"a wrong dialled number": {typeMDMF, "\x02\x03110\x03\x03x y", CallerID{Number: "110"}, nil},
 		"parameter cut off":      {typeMDMF, "\x02\x0A110", CallerID{}, ErrMessage},
 		"half a parameter":       {typeMDMF, "\x02\x03110\x01", CallerID{}, ErrMessage},
 		"nothing":                {typeMDMF, "", CallerID{}, ErrMessage},
@@ -175,11 +178,11 @@ func FuzzParseCallerID(f *testing.F) {
 			}
 			return
 		}
-		if len(id.Number) > longestNumber || !utf8.ValidString(id.Name) || id.Mode != "fsk" {
+		if len(id.Number) > longestTaken || !utf8.ValidString(id.Name) || id.Mode != "fsk" {
 			t.Errorf("% X: %+v", raw, id)
 		}
 		again, err := ParseCallerID(id.MDMF())
-		if err != nil || again.Private != id.Private || !id.Private && again.Number != id.Number || again.Time != id.Time || !strings.HasPrefix(id.Name, again.Name) {
+		if err != nil || again.Private != id.Private || !id.Private && again.Number != cut(id.Number, longestNumber) || again.Time != id.Time || !strings.HasPrefix(id.Name, again.Name) {
 			t.Errorf("%+v, sent again: %+v, %v", id, again, err)
 		}
 	})

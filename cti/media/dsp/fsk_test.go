@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -189,6 +190,60 @@ func TestFSKRoundedBits(t *testing.T) {
 			if !arrives(w.send(message), message) {
 				t.Errorf("%s, seed %d: did not arrive", name, seed)
 			}
+		}
+	}
+}
+
+// unsteady sends as cheap adapters do: the tone changes at whole samples only, and each bit
+// begins with the phase off by up to jump radians more.
+func (w wire) unsteady(message []byte, jump float64) []int16 {
+	random := rand.New(rand.NewPCG(w.seed, 3))
+	s := w.sender()
+	line, phase, end := make([]int16, 800), 0.0, 800.0
+	for _, one := range w.bits(message) {
+		hz := s.space
+		if one {
+			hz = s.mark
+		}
+		phase += jump * (2*random.Float64() - 1)
+		for end += Rate / s.baud; float64(len(line)) < end; phase += 2 * math.Pi * hz / Rate {
+			line = append(line, int16(s.peak*math.Sin(phase)))
+		}
+	}
+	return w.noisy(append(line, make([]int16, 400)...))
+}
+
+func (w wire) bits(message []byte) (bits []bool) {
+	for i := range w.seizure {
+		bits = append(bits, i%2 == 1)
+	}
+	bits = append(bits, slices.Repeat([]bool{true}, w.marks)...)
+	for _, b := range message {
+		bits = append(bits, false)
+		for i := range 8 {
+			bits = append(bits, b>>i&1 == 1)
+		}
+		bits = append(bits, true)
+	}
+	return append(bits, slices.Repeat([]bool{true}, trailBits)...)
+}
+
+// TestFSKUnsteady counts what arrives of senders whose tones change at whole samples, and
+// of those whose phase jumps as well.
+func TestFSKUnsteady(t *testing.T) {
+	message := someone.MDMF()
+	for _, jump := range []float64{0, 0.2} {
+		lost := 0
+		for seed := range uint64(40) {
+			w := usual(Modulation(seed % 2))
+			w.seed, w.snr, w.marks = seed, 12, 80
+			w.mark, w.space, w.clock = float64(seed%3)-1, float64(seed/2%3)-1, 0.8*(float64(seed%3)-1)
+			if !arrives(w.unsteady(message, jump), message) {
+				lost++
+			}
+		}
+		if lost > 3 {
+			t.Errorf("jumps of %v: %d of 40 did not arrive", jump, lost)
 		}
 	}
 }

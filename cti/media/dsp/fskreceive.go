@@ -19,8 +19,8 @@ type receiver struct {
 	byteFit
 
 	receiving bool
-	waited    float64 // samples of mark since the last byte
-	message   [258]byte
+	waited    float64      // samples of mark since the last byte
+	readings  [2][258]byte // by bits that share one phase, and by bits of their own
 	length    int
 	dropped   int64 // samples that were there before samples[0], since the beginning
 	began     int64 // sample where the message began
@@ -64,8 +64,8 @@ func (r *receiver) receive(in []int16) []byte {
 	for r.at+markHop+ahead <= r.have {
 		r.hunt()
 		for r.receiving && int(r.next)+ahead <= r.have {
-			if r.takeByte() {
-				message = r.message[:r.length]
+			if whole := r.takeByte(); whole != nil {
+				message = whole
 			}
 		}
 	}
@@ -109,12 +109,7 @@ func (r *receiver) tryStart(p float64, m mark) {
 		return
 	}
 	b, ok := r.first(r.samples[:r.have], p)
-	if !ok {
-		return
-	}
-	switch b {
-	case typeSDMF, typeMDMF, typeSDMFWaiting, typeMDMFWaiting:
-	default:
+	if !ok || !isType(b) && !isType(byte(r.plain>>2)) {
 		return
 	}
 	r.receiving, r.length = true, 0
@@ -122,21 +117,37 @@ func (r *receiver) tryStart(p float64, m mark) {
 	r.keep(b)
 }
 
-// keep adds a byte and says whether it made a message whole.
-func (r *receiver) keep(b byte) bool {
-	r.message[r.length] = b
+func isType(b byte) bool {
+	switch b {
+	case typeSDMF, typeMDMF, typeSDMFWaiting, typeMDMFWaiting:
+		return true
+	}
+	return false
+}
+
+// keep adds a byte to both readings and gives the message that it made whole, if any.
+func (r *receiver) keep(b byte) (whole []byte) {
+	r.readings[0][r.length], r.readings[1][r.length] = b, byte(r.plain>>2)
 	r.length++
 	r.next = r.start + 10*r.period
 	r.waited = 0
-	if r.length < 2 || r.length < int(r.message[1])+3 {
-		return false
+	if r.length < 2 {
+		return nil
 	}
 	r.receiving = false
-	return checksum(r.message[:r.length]) == 0
+	for i := range r.readings {
+		size := int(r.readings[i][1]) + 3
+		if message := r.readings[i][:r.length]; r.length == size && isType(message[0]) && checksum(message) == 0 {
+			r.receiving = false
+			return message
+		}
+		r.receiving = r.receiving || r.length < size
+	}
+	return nil
 }
 
-// takeByte looks for a byte where it is due, or a little later, and says whether it made a message whole.
-func (r *receiver) takeByte() bool {
+// takeByte looks for a byte where it is due, or a little later, and gives the message that it made whole.
+func (r *receiver) takeByte() []byte {
 	samples := r.samples[:r.have]
 	if r.waited < 4 || r.mayStart(samples, r.next) {
 		if b, ok := r.another(samples, r.next); ok {
@@ -151,7 +162,7 @@ func (r *receiver) takeByte() bool {
 	if r.waited > longestGap || r.lost(samples, r.next) {
 		r.receiving = false
 	}
-	return false
+	return nil
 }
 
 // markHop is how many samples the markFinder takes at once. At 8 kHz its middle
