@@ -39,6 +39,9 @@ func Parse(b []byte) (Sound, error) {
 	for rest := b[12:]; len(rest) >= chunkHead; {
 		name, size := string(rest[:4]), uint64(le.Uint32(rest[4:]))
 		body := rest[chunkHead:]
+		if name == "data" && size == 0 && untold(b) {
+			size = uint64(len(body))
+		}
 		body = body[:min(size, uint64(len(body)))]
 		switch name {
 		case "fmt ":
@@ -56,6 +59,10 @@ func Parse(b []byte) (Sound, error) {
 	}
 	return Sound{}, ErrEmpty
 }
+
+// untold says that the file does not tell its length: its writer writes, or
+// died, before it filled the header in.
+func untold(b []byte) bool { return uint64(le.Uint32(b[4:]))+chunkHead < uint64(len(b)) }
 
 // describe takes the format chunk.
 func (s *Sound) describe(b []byte) error {
