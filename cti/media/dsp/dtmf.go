@@ -50,11 +50,11 @@ func ratio(db float64) float64 { return math.Pow(10, db/10) }
 // from 20 ms, frequencies off by ±1.5 %, high above low by 4 to -8 dB, down to
 // -35 dBm0 and to 15 dB above noise. What lasts less than 25 ms or is off by
 // 3 % is no key; 10 ms without tone do not end one. 450 Hz beside it (dial
-// tone) is not heard.
+// tone) and 50 Hz (hum) are not heard.
 type DTMF struct {
 	slide  slide
 	view   view
-	notch  [2]biquad
+	notch  [4]biquad
 	re, im [8]float32 // of the hop before
 	maybe  candidate
 	last   Digit
@@ -65,7 +65,7 @@ type DTMF struct {
 
 // NewDTMF makes a detector that begins at sample 0.
 func NewDTMF() *DTMF {
-	d := &DTMF{notch: [2]biquad{newNotch(430, 60), newNotch(470, 60)}}
+	d := &DTMF{notch: [4]biquad{newNotch(50, 30), newNotch(430, 60), newNotch(450, 60), newNotch(470, 60)}}
 	d.slide.reset(dtmfHop)
 	return d
 }
@@ -80,7 +80,11 @@ func (d *DTMF) Last() Digit { return d.last }
 // it is sure: 35 ms after it began.
 func (d *DTMF) Detect(in []int16, found []Digit) []Digit {
 	for _, v := range in {
-		if !d.slide.push(d.notch[1].next(d.notch[0].next(float32(v)))) {
+		x := float32(v)
+		for i := range d.notch {
+			x = d.notch[i].next(x)
+		}
+		if !d.slide.push(x) {
 			continue
 		}
 		if d.decide(d.look()) {

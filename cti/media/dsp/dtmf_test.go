@@ -214,9 +214,10 @@ func TestDTMFBeside(t *testing.T) {
 	}
 	for name, beside := range map[string][]int16{
 		"dial tone as loud":         AppendTone(nil, 450, -10, 10*time.Second),
+		"dial tone 8 dB louder":     AppendTone(nil, 450, -2, 10*time.Second),
 		"dial tone of 425 Hz":       AppendTone(nil, 425, -10, 10*time.Second),
 		"two dial tones 20 dB less": overlay(AppendTone(nil, 350, -27, 10*time.Second), AppendTone(nil, 440, -27, 10*time.Second)),
-		"hum":                       AppendTone(nil, 50, -25, 10*time.Second),
+		"hum as loud":               AppendTone(nil, 50, -10, 10*time.Second),
 		"direct current":            constant(3000, 10*time.Second),
 	} {
 		if got := hear(overlay(line(), beside)); got != keys {
