@@ -101,8 +101,8 @@ func Check(file string, prompts Prompts) error {
 	if err != nil {
 		return append(faults, unreadable(box.Site, err)).Err()
 	}
-	_, wrong := readSite(box.Site, src, prompts)
-	return append(faults, wrong...).Err()
+	site, wrong := readSite(box.Site, src, prompts)
+	return slices.Concat(faults, strangers(file, site), wrong).Err()
 }
 
 func readSite(file string, src []byte, prompts Prompts) (*Site, Faults) {

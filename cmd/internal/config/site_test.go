@@ -128,3 +128,21 @@ func TestEmptySectionsThatAreNotBuiltYet(t *testing.T) {
 		t.Error("calendars were taken")
 	}
 }
+
+// A telephone's desk is one of the site's agents, where the site names them.
+func TestDeskOfNoAgent(t *testing.T) {
+	site := write(t, "site.yaml", goodSite)
+	for desk, good := range map[string]bool{"1001": true, "9999": false} {
+		box := write(t, "callbox.yaml", "site: "+site+`
+voicebox:
+  - {port: /dev/ttyACM0, mode: attend, desk: "`+desk+`"}
+`)
+		err := Check(box, nil)
+		if good != (err == nil) {
+			t.Errorf("desk %s: %v", desk, err)
+		}
+		if !good && !strings.Contains(err.Error(), `callbox.yaml:3:`) {
+			t.Errorf("desk %s: %v is at another place", desk, err)
+		}
+	}
+}

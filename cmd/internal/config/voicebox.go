@@ -3,11 +3,13 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"callbox/cti/media/dsp"
+	"callbox/storage"
 )
 
 // Voicebox is one analogue line.
@@ -183,6 +185,22 @@ func patternOf(d *document, path string, value any) (pattern []time.Duration) {
 		pattern = append(pattern, span)
 	}
 	return pattern
+}
+
+// strangers are the desks of lines that are no agents of a site which names its
+// agents.
+func strangers(file string, site *Site) Faults {
+	box, d := read(file)
+	if box == nil || !site.Sections["agents"] {
+		return nil
+	}
+	d.faults = nil
+	for i, v := range box.Voicebox {
+		if v.Desk != "" && !slices.ContainsFunc(site.Agents, func(a storage.Agent) bool { return a.ID == v.Desk }) {
+			d.reject(fmt.Sprintf("voicebox[%d].desk", i), "there is no agent %q", v.Desk)
+		}
+	}
+	return d.faults
 }
 
 // PortTroubles are the troubles of the lines' ports, each at its place in file.
