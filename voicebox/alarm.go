@@ -11,6 +11,7 @@ const (
 	numberWait  // the caller's number cannot come any more
 	dialToneDue // or there is none
 	digitsPause // the agent has dialled the last digit
+	hookDue     // off hook for long enough to go on hook
 	restOver
 	keepAlive
 	starved // the line's sound does not come

@@ -219,12 +219,17 @@ func TestHangUpAndRest(t *testing.T) {
 	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
 		b, leg := r.talks("line 1")
 		leg.Hangup(cti.CauseNormal)
-		if !isOver(leg) || b.isOffHook() {
-			t.Fatal("not over, or not on hook")
+		if !isOver(leg) || !b.isOffHook() {
+			t.Fatal("not over, or on hook before the exchange could take it for an answer")
+		}
+		time.Sleep(leastOffHook)
+		synctest.Wait()
+		if b.isOffHook() {
+			t.Fatal("not on hook")
 		}
 		b.tells(v253.Ring, v253.Reversed, v253.LoopLost) // what a relay's click may look like
 		r.noLeg()
-		time.Sleep(restTime - 1)
+		time.Sleep(restTime - leastOffHook - 1)
 		synctest.Wait()
 		if len(r.lines.Free()) != 0 {
 			t.Error("free before the exchange has released the line")

@@ -45,6 +45,7 @@ type status struct {
 	idle    time.Time // since when nobody speaks on it
 	ready   bool      // a session stands and nothing goes on
 	claimed bool      // by a call in outs
+	told    bool      // that it is out of service
 }
 
 func (s status) free() bool { return s.State.State == InService && s.ready && !s.claimed }
@@ -151,20 +152,20 @@ func (l *line) inService(ctx context.Context, port string, id v253.Identity) {
 	l.note(ctx)
 }
 
-// outOfService tells why, once a reason.
+// outOfService tells why, once; another reason later is for who asks.
 func (l *line) outOfService(ctx context.Context, err error) {
 	why := "ended"
 	if err != nil {
 		why = err.Error()
 	}
 	l.mu.Lock()
-	same := l.State.State == OutOfService && l.Why == why
+	told := l.State.State == OutOfService && l.told
 	if l.State.State != OutOfService {
 		l.Since = time.Now()
 	}
-	l.State.State, l.Why = OutOfService, why
+	l.State.State, l.Why, l.told = OutOfService, why, true
 	l.mu.Unlock()
-	if same {
+	if told {
 		return
 	}
 	l.log.Error("line out of service", "err", err)

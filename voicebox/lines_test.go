@@ -119,8 +119,7 @@ func TestStates(t *testing.T) {
 		time.Sleep(2 * retryEvery)
 		synctest.Wait()
 		got := r.journal.states()
-		if len(got) != 4 || got[0] != "inService " || !strings.HasPrefix(got[1], "outOfService read: ") ||
-			!strings.HasPrefix(got[2], "outOfService the port is not there") || got[3] != "inService " {
+		if len(got) != 3 || got[0] != "inService " || !strings.HasPrefix(got[1], "outOfService read: ") || got[2] != "inService " {
 			t.Errorf("noted %q", got)
 		}
 		e := r.journal.all[0]

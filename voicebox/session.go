@@ -17,7 +17,8 @@ const (
 	starvedAfter = 1500 * time.Millisecond
 	pingEvery    = 5 * time.Second
 	maxMisses    = 2
-	restTime     = 2 * time.Second // on hook, before anything else is done
+	restTime     = 2 * time.Second        // after a call, before anything else is done
+	leastOffHook = 600 * time.Millisecond // less an exchange does not take for an answer, and rings on
 )
 
 // session is a line while its box answers. The line's goroutine owns it: its
@@ -134,9 +135,7 @@ func (s *session) event(e v253.Event) {
 	case v253.Reversed:
 		s.reversed()
 	case v253.LoopLost:
-		if s.state.offHook() {
-			s.finish(partyGone, cti.ErrRemoteHangup, ByLoop)
-		}
+		s.loopLost()
 	case v253.Busy:
 		s.busy()
 	case v253.DialTone:
@@ -166,6 +165,8 @@ func (s *session) ring() {
 			s.finish(partyGone, fmt.Errorf("%w: no dial tone", cti.ErrUnreachable), "")
 		case digitsPause:
 			s.dialled()
+		case hookDue:
+			s.onHook()
 		case restOver:
 			s.rested()
 		case keepAlive:
@@ -210,7 +211,21 @@ func (s *session) finish(h happening, why error, noticed string) {
 	leg.over(why, noticed)
 	leg.free()
 	s.quiet()
+	if early := leastOffHook - time.Since(s.far.since); h == givenUp && s.off && early > 0 {
+		s.clock.set(hookDue, early)
+		return
+	}
 	s.onHook()
+}
+
+// loopLost serves a break of the loop current while we hold the line.
+func (s *session) loopLost() {
+	switch {
+	case s.state == dialling && !s.out.dialled:
+		s.finish(partyGone, fmt.Errorf("%w: the line is dead", cti.ErrUnreachable), "")
+	case s.state.offHook():
+		s.finish(partyGone, cti.ErrRemoteHangup, ByLoop)
+	}
 }
 
 // overdue ends what has lasted too long.
@@ -357,4 +372,5 @@ func (s *session) shut() {
 	if s.leg != nil {
 		s.finish(givenUp, cti.ErrShutdown, "")
 	}
+	s.onHook()
 }

@@ -391,6 +391,40 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestShortAnswer: a flow that ends at once still holds the line for as long as
+// an exchange needs to see the answer; a party that is gone is not held.
+func TestShortAnswer(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b, leg := r.talks("line 1")
+		leg.Hangup(cti.CauseNormal)
+		time.Sleep(leastOffHook - 10*time.Millisecond)
+		synctest.Wait()
+		if !b.isOffHook() {
+			t.Error("on hook before the exchange saw the answer")
+		}
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		if b.isOffHook() {
+			t.Error("still off hook")
+		}
+	})
+}
+
+// TestDeadLine: no loop current before the first digit means another way out.
+func TestDeadLine(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b := r.box("line 1")
+		leg, err := r.lines.Dial(t.Context(), "line:line 1/13800138000", cti.Number{}, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		b.tells(v253.LoopLost)
+		within(t, time.Second, leg.Done())
+		wantErr(t, leg.Err(), cti.ErrUnreachable)
+	})
+}
+
 // TestBoxFails: whatever happens to the box, the call ends within 2 s and the
 // line is in service again within 10 s of the box's coming back.
 func TestBoxFails(t *testing.T) {
@@ -398,7 +432,7 @@ func TestBoxFails(t *testing.T) {
 		happens func(r *rig, b *fakeBox)
 		states  int // more than the first inService
 	}{
-		"unplugged": {func(r *rig, b *fakeBox) { r.plug(false); b.lose(errors.New("read: input/output error")) }, 3},
+		"unplugged": {func(r *rig, b *fakeBox) { r.plug(false); b.lose(errors.New("read: input/output error")) }, 2},
 		"no sound":  {func(_ *rig, b *fakeBox) { b.set(func() { b.silent = true }) }, 2},
 		"it ends the sound by itself": {func(_ *rig, b *fakeBox) {
 			b.set(func() { b.stream.stop() })
@@ -417,7 +451,7 @@ func TestBoxFails(t *testing.T) {
 				if name != "a command panics" { // the far side has hung up there
 					wantErr(t, leg.Err(), cti.ErrLineLost)
 				}
-				r.waitState(t, tt.states > 2, lost)
+				r.waitState(t, name == "unplugged", lost)
 				back := time.Now()
 				r.plug(true)
 				for len(r.lines.Free()) == 0 {
