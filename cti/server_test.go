@@ -250,6 +250,26 @@ func TestTalk(t *testing.T) {
 	})
 }
 
+// TestLineLostInTalk: screens and record tell the same of a box that was
+// unplugged.
+func TestLineLostInTalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(slowSystem{}, desk)
+		s.accept(t.Context())
+		time.Sleep(time.Second)
+		close(s.phone.answered)
+		time.Sleep(time.Second)
+		s.outside.end(cti.ErrLineLost, "")
+		if err := <-s.over; err != nil {
+			t.Fatal(err)
+		}
+		e, _ := s.ledger.event(cti.EventConnectionCleared)
+		if r := s.ledger.final[0]; e.Cause != cti.CauseLineLost || e.UserData["side"] != cti.LineSide || r.Cause != cti.CauseLineLost || r.HangupSide != cti.LineSide {
+			t.Errorf("event %q by %v, record %q by %q", e.Cause, e.UserData["side"], r.Cause, r.HangupSide)
+		}
+	})
+}
+
 func TestLateCustomerFollowsThePop(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answers time.Duration

@@ -3,6 +3,7 @@ package cti
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,6 +121,9 @@ func (c *Call) converse(ctx context.Context, leg Leg) Outcome {
 	for {
 		select {
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), ErrLineLost) {
+				return Outcome{Side: LineSide, Cause: CauseLineLost}
+			}
 			return Outcome{Side: CallerSide, Cause: CauseNormal}
 		case <-leg.Done():
 			return Outcome{Side: AgentSide, Cause: CauseNormal}
