@@ -22,6 +22,7 @@ type Fax struct {
 	slide    slide
 	view     view
 	cng, ced burst
+	began    int64
 }
 
 // NewFax makes a detector.
@@ -30,6 +31,9 @@ func NewFax() *Fax {
 	f.slide.reset(faxHop)
 	return f
 }
+
+// Began is the sample where the tone told last began.
+func (f *Fax) Began() int64 { return f.began }
 
 // Detect gives "cng" or "ced" once when it is sure, else "": CNG 0.2 s after
 // its first tone, CED after 0.8 s. A modem's answer tone (V.25) is a CED too.
@@ -42,6 +46,7 @@ func (f *Fax) Detect(in []int16) string {
 		f.view.fold(&f.slide)
 		if got := f.step(); got != "" {
 			heard = got
+			f.began = max(0, f.slide.seen-span/2-int64(faxHop*(f.lasted(got)-1)))
 		}
 		f.slide.next(faxHop)
 	}
@@ -59,6 +64,14 @@ func (f *Fax) step() string {
 		return "ced"
 	}
 	return ""
+}
+
+// lasted is how many hops ago the tone began.
+func (f *Fax) lasted(name string) int {
+	if name == "cng" {
+		return f.cng.on + f.cng.off
+	}
+	return f.ced.on
 }
 
 func (f *Fax) holds(probes *[3]probe) bool {

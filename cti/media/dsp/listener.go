@@ -17,11 +17,8 @@ type Listener struct {
 	tones *Tones
 	fax   *Fax
 	heard []Heard
-	named [len(told)]bool // tones going on
+	named [len(told)]naming
 }
-
-// told are the tones that are reported.
-var told = [...]string{"dial", "ringback", "busy", "congestion", "vacant"}
 
 // NewListener makes one with a tone plan.
 func NewListener(p Plan) *Listener {
@@ -36,7 +33,7 @@ func (l *Listener) Listen(in []int16, found []Finding) []Finding {
 		found = l.key(in[:n], found)
 		found = l.tone(in[:n], found)
 		if fax := l.fax.Detect(in[:n]); fax != "" {
-			found = append(found, Finding{At: l.keys.now, Kind: "fax", Value: fax})
+			found = append(found, Finding{At: l.fax.Began(), Kind: "fax", Value: fax})
 		}
 		in = in[n:]
 	}
@@ -50,7 +47,7 @@ func (l *Listener) Close(found []Finding) []Finding {
 		found = l.message(quiet[:], found)
 		found = l.key(quiet[:], found)
 	}
-	return found
+	return l.settle(found)
 }
 
 func (l *Listener) message(in []int16, found []Finding) []Finding {
@@ -78,6 +75,7 @@ func (l *Listener) key(in []int16, found []Finding) []Finding {
 	case ok && (k.count > 0 || fresh && startsCallerID(d.Key)):
 		k.hold(d)
 	case ok:
+		found = l.settle(found)
 		found = append(found, Finding{At: d.At, Kind: "dtmf", Value: string(d.Key)})
 	case k.count > 0 && k.over():
 		found = l.decide(found)
@@ -108,21 +106,5 @@ func (l *Listener) release(found []Finding) []Finding {
 		found = append(found, Finding{At: d.At, Kind: "dtmf", Value: string(d.Key)})
 	}
 	l.keys.count = 0
-	return found
-}
-
-func (l *Listener) tone(in []int16, found []Finding) []Finding {
-	l.heard = l.tones.Detect(in, l.heard[:0])
-	for _, h := range l.heard {
-		for i, name := range told {
-			if h.Name != name {
-				continue
-			}
-			if !h.Gone && !l.named[i] {
-				found = append(found, Finding{At: h.At, Kind: "tone", Value: name})
-			}
-			l.named[i] = !h.Gone
-		}
-	}
 	return found
 }

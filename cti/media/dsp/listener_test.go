@@ -110,6 +110,31 @@ func TestListenerTones(t *testing.T) {
 	}
 }
 
+// TestListenerOffice: tones of an office's own exchange are told once, or not at all, but
+// never as one that means something else.
+func TestListenerOffice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		pattern []time.Duration
+		want    []string
+	}{
+		"ringback of 1 and 2 s":    {every(1000, 2000), []string{"tone ringback"}},
+		"ringback of 1 and 3 s":    {every(1000, 3000), []string{"tone ringback"}},
+		"ringback of 2 and 4 s":    {every(2000, 4000), nil},
+		"busy that pauses":         {every(400, 400, 400, 1600), nil},
+		"double ringback":          {every(400, 200, 400, 2000), nil},
+		"busy of half a second":    {every(500, 500), nil},
+		"busy of 0.25 s":           {every(250, 250), nil},
+		"a second and a second":    {every(1000, 1000), nil},
+		"busy of two cadences":     {every(350, 350, 350, 60000), []string{"tone busy"}},
+		"dial tone of two seconds": {every(2000, 60000), []string{"tone dial"}},
+	} {
+		office := exchange{level: -15}.send(Cadence{Hz: []float64{450}, Pattern: tt.pattern}, 24*time.Second)
+		if got, _ := listenAll(AppendSilence(office, 3*time.Second)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestListenerFax(t *testing.T) {
 	var cng []int16
 	for range 3 {
@@ -130,11 +155,14 @@ func TestListenerAt(t *testing.T) {
 	message := len(quiet) + (seizureBits+markBits)*Rate/baud
 	last := len(sound) - 2*samples(80*ms)
 	keys := last - len(quiet) - len(keyed("D10086C", exchangeKeying)) + 2000
+	fax := samples(20 * time.Second)
+	sound = append(sound, make([]int16, max(0, fax-len(sound)))...)
+	sound = AppendSilence(AppendTone(sound, 1100, -20, 500*ms), time.Second)
 	_, found := listenAll(sound)
-	if len(found) != 3 {
+	if len(found) != 4 {
 		t.Fatalf("found %+v", found)
 	}
-	for i, want := range []int{message, keys, last} {
+	for i, want := range []int{message, keys, last, fax} {
 		if off := int(found[i].At) - want; off < -160 || off > 160 {
 			t.Errorf("%+v is %d samples off", found[i], off)
 		}
