@@ -18,7 +18,8 @@ import (
 
 const (
 	baud        = 230400 // means nothing on USB; enough for 16-bit sound both ways on a UART
-	readTimeout = 100 * time.Millisecond
+	readTimeout = time.Second
+	charTimeout = 100 * time.Millisecond // the least there is; none at all makes an empty port look like an end
 )
 
 var (
@@ -42,7 +43,7 @@ func openPort(name string) (io.ReadWriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := serial.OpenPort(&serial.Config{Name: name, Baud: baud, ReadTimeout: readTimeout})
+	port, err := serial.OpenPort(&serial.Config{Name: name, Baud: baud, ReadTimeout: charTimeout})
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -69,12 +70,16 @@ func lockPort(name string) (*os.File, error) {
 	return f, nil
 }
 
-// Read gives 0, nil where nothing came for 100 ms. The library cannot tell
-// that from an unplugged port, which reads as empty for ever; its settings
-// cannot be asked for any more.
+// Read gives 0, nil where nothing came for a second. It reads from our own file
+// of the port, for which the runtime waits: the library's would hold a thread,
+// and wake it ten times a second. An unplugged port reads as empty for ever;
+// its settings cannot be asked for any more.
 func (t *tty) Read(b []byte) (int, error) {
-	n, err := t.Port.Read(b)
-	if n > 0 || err != nil && !errors.Is(err, io.EOF) {
+	if err := t.lock.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
+		return 0, fmt.Errorf("%w: %w", errGone, err)
+	}
+	n, err := t.lock.Read(b)
+	if n > 0 || err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
 	return 0, t.there()
