@@ -100,6 +100,10 @@ export class Fake {
       { id: 'repair', name: '报修', waiting: 0, longest_wait: 0, ready: 0 },
       { id: 'sales', name: '购买咨询', waiting: 2, longest_wait: 47, ready: 1 },
     ];
+    this.lines = [1, 2, 3].map((n) => ({
+      label: `line ${n}`, number: `05718888000${n}`, state: 'inService', since: ago(7200), why: '', busy: false,
+      box: { profile: 'callbox', maker: 'callbox', model: 'reference', version: '1.0', serial: `CB00${n}` },
+    }));
     this.http = createServer((req, res) => void this.#serve(req, res).catch((why) => this.#problem(res, 500, String(why))));
     this.wss = new WebSocketServer({ noServer: true, handleProtocols: (set) => (set.has('callbox.v1') ? 'callbox.v1' : false) });
     this.http.on('upgrade', (req, socket, head) => this.#upgrade(req, socket, head));
@@ -165,6 +169,8 @@ export class Fake {
         return id === 'k1' ? this.#json(res, customer) : this.#problem(res, 404, 'no such customer');
       case 'GET /agents':
         return list(Object.values(this.desks));
+      case 'GET /lines':
+        return user.role === 'agent' ? this.#problem(res, 403, 'not for agents') : list(this.lines);
       case 'GET /recordings':
         if (last !== 'audio') break;
         res.writeHead(200, { 'Content-Type': 'audio/wav', 'Content-Length': this.audio.length, 'Accept-Ranges': 'bytes' });
@@ -274,6 +280,13 @@ export class Fake {
       ok({});
       return this.hangUp(call.id, 'agent');
     }
+    if (cmd === 'makeCall') {
+      if (!/^\+?[\d -]{3,20}$/.test(args.to)) return no('bad_args', 'to is no number that can be dialled');
+      if (!this.desks[user.user].phone) return no('no_phone', 'no phone is registered');
+      const id = randomUUID();
+      ok({ call_id: id });
+      return this.dial(user.user, args.to, id);
+    }
     no('not_supported', 'not yet supported');
   }
 
@@ -339,13 +352,93 @@ export class Fake {
     return id;
   }
 
-  answer(id) {
+  /** The agent's own telephone on an analogue line rings; nobody knows yet who it is. */
+  ringOwn(agent) {
+    const id = randomUUID();
+    const now = iso(this.#now());
+    this.calls.push({
+      id, direction: 'in', result: null, from: { e164: '', raw: '' }, to: { raw: '057188880001' }, did: '057188880001', line: 'line 1',
+      queue: null, agent: { id: agent, name: this.desks[agent].name }, customer: null, ivr_path: [], legs: [{ kind: 'outside' }],
+      offers: [{ agent, start: now, end: null, outcome: '' }], times: { seize: now, offer: now, agent_answer: null, hangup: null },
+      recording: { id, state: 'none', seconds: 0, missing_seconds: 0 }, user_data: {},
+    });
+    this.#tell(id, 'delivered', { user_data: { attended: true, wait: 0, ivr_path: [], customer: null, pop_url: '' } });
+    return id;
+  }
+
+  /** The number, and then who has it, come after the first ring. */
+  learn(id, from, who = null) {
+    const call = this.calls.find((c) => c.id === id);
+    call.from = from;
+    this.#tell(id, 'callInformation', {});
+    if (!who) return;
+    call.customer = { id: who.id, name: who.name };
+    this.#tell(id, 'callInformation', { user_data: { customer: who, pop_url: '' } });
+  }
+
+  /** Nobody lifts the own telephone. */
+  miss(id) {
+    const call = this.calls.find((c) => c.id === id);
+    call.times.hangup = iso(this.#now());
+    Object.assign(call.offers[0], { end: call.times.hangup, outcome: 'noAnswer' });
+    Object.assign(call, { result: 'abandoned', where: 'ringing', cause: 'canceled', hangup_side: 'caller' });
+    this.#tell(id, 'connectionCleared', { cause: 'noAnswer' });
+    this.#tell(id, 'callCleared', { cause: 'canceled' });
+  }
+
+  /** An outgoing call: the agent's telephone rings. */
+  dial(agent, to, id) {
+    const number = { e164: `+86${to.replace(/^\+86|\D/g, '')}`, raw: to };
+    this.calls.push({
+      id, direction: 'out', result: null, from: { raw: '4001234567' }, to: number, did: '', line: '', queue: null,
+      agent: { id: agent, name: this.desks[agent].name }, customer: null, ivr_path: [], offers: [],
+      times: { seize: iso(this.#now()), answer: null, agent_answer: null, hangup: null },
+      recording: { id, state: 'none', seconds: 0, missing_seconds: 0 }, user_data: {},
+    });
+    this.#tell(id, 'offered', { user_data: { direction: 'out' } });
+    this.#tell(id, 'delivered', { user_data: { direction: 'out', wait: 0, ivr_path: [], customer: number.e164 === '+8613800138000' ? customer : null, pop_url: '' } });
+  }
+
+  /** The agent has picked up: the number is dialled, over a line. */
+  pickUp(id) {
     const call = this.calls.find((c) => c.id === id);
     call.times.agent_answer = iso(this.#now());
-    Object.assign(call.offers[0], { end: call.times.agent_answer, outcome: 'answered' });
+    call.line = 'line 2';
+    this.emit({ type: 'agentBusy', agent_id: call.agent.id, call_id: id, user_data: { state: this.desks[call.agent.id].state, pending: '' } });
+  }
+
+  /** The number was not reached. */
+  fail(id, cause) {
+    const call = this.calls.find((c) => c.id === id);
+    call.times.hangup = iso(this.#now());
+    Object.assign(call, { result: 'failed', cause, hangup_side: 'caller' });
+    this.#tell(id, 'failed', { cause });
+    this.#tell(id, 'connectionCleared', { cause });
+    this.state(call.agent.id, this.desks[call.agent.id].state);
+    this.#tell(id, 'callCleared', { cause });
+  }
+
+  /** A telephone line goes out of service or comes back. */
+  lineMoves(label, state, why = '') {
+    const line = Object.assign(this.lines.find((l) => l.label === label), { state, why, since: iso(this.#now()) });
+    this.emit({ type: 'lineState', line: label, user_data: { state, why, number: line.number, busy: line.busy, box: line.box } });
+  }
+
+  /** An event of a call, with what its record knows. */
+  #tell(id, type, more) {
+    const call = this.calls.find((c) => c.id === id);
+    this.emit({ type, call_id: id, agent_id: call.agent.id, line: call.line, calling: call.from, called: call.to, connection_id: `${id}-a`, ...more });
+  }
+
+  answer(id) {
+    const call = this.calls.find((c) => c.id === id);
+    if (call.direction === 'out') call.times.answer = iso(this.#now());
+    call.times.agent_answer = iso(this.#now());
+    if (call.offers[0]) Object.assign(call.offers[0], { end: call.times.agent_answer, outcome: 'answered' });
+    if (call.line) call.recording.mixed = call.direction === 'in';
     const agent = call.agent.id;
-    this.emit({ type: 'diverted', call_id: id, agent_id: agent });
-    this.emit({ type: 'established', call_id: id, agent_id: agent, connection_id: `${id}-a` });
+    if (call.queue) this.emit({ type: 'diverted', call_id: id, agent_id: agent });
+    this.#tell(id, 'established', {});
     this.emit({ type: 'agentBusy', agent_id: agent, call_id: id, user_data: { state: this.desks[agent].state, pending: '' } });
   }
 
@@ -355,7 +448,7 @@ export class Fake {
     const agent = call.agent.id;
     call.times.hangup = iso(this.#now());
     Object.assign(call, { result: talked ? 'answered' : 'abandoned', where: talked ? '' : 'ringing', cause: 'normal', hangup_side: side });
-    Object.assign(call.recording, { state: 'complete', seconds: 20 + (Date.parse(call.times.hangup) - Date.parse(call.times.offer)) / 1000 });
+    Object.assign(call.recording, { state: 'complete', seconds: 20 + (Date.parse(call.times.hangup) - Date.parse(call.times.offer ?? call.times.seize)) / 1000 });
     this.emit({ type: 'connectionCleared', call_id: id, agent_id: agent, connection_id: `${id}-a`, cause: 'normal' });
     this.emit({ type: 'callCleared', call_id: id, agent_id: agent, cause: 'normal' });
     if (talked) this.state(agent, this.desks[agent].pending || 'workingAfterCall');
@@ -390,15 +483,16 @@ export class Fake {
       const result = more.result ?? 'answered';
       const talk = more.talk ?? 95;
       this.calls.push({
-        id, direction: more.direction ?? 'in', result, where: more.where ?? '', cause: 'normal', hangup_side: 'caller',
+        id, direction: more.direction ?? 'in', result, where: more.where ?? '', cause: more.cause ?? 'normal', hangup_side: 'caller',
         from: more.from, to: more.to ?? { raw: '4001234567' }, did: '4001234567', queue: { id: 'repair', name: '报修' },
         agent: { id: more.agent ?? '1001', name: users[more.agent ?? '1001'].name }, customer: more.customer ?? null, ivr_path: [], offers: [],
-        times: { seize: iso(at), answer: iso(at + 1000), agent_answer: result === 'answered' ? iso(at + 20_000) : null, hangup: iso(at + 20_000 + talk * 1000) },
+        times: { seize: iso(at), answer: result === 'failed' ? null : iso(at + 1000), agent_answer: result === 'answered' ? iso(at + 20_000) : null, hangup: iso(at + 20_000 + talk * 1000) },
         recording: more.recording ?? { id, state: 'complete', seconds: talk + 19, missing_seconds: 0 }, user_data: {},
       });
     };
     make(96, { from: { e164: '+8657188880001', raw: '057188880001' }, customer: { id: 'k1', name: '杭州锦绣物业 · 李雷' }, talk: 212 });
     make(71, { from: { e164: '+8613957112233', raw: '13957112233' }, customer: { id: 'k2', name: '韩梅梅' }, talk: 64, recording: { id: 'x', state: 'partial', seconds: 71, missing_seconds: 3 } });
+    make(52, { direction: 'out', from: { raw: '4001234567' }, to: { e164: '+8613957112233', raw: '13957112233' }, customer: { id: 'k2', name: '韩梅梅' }, result: 'failed', cause: 'busy', talk: 6, recording: { state: 'none' } });
     make(44, { from: { e164: '', raw: '' }, result: 'abandoned', where: 'ringing', talk: 4 });
     make(30, { direction: 'out', from: { raw: '4001234567' }, to: { e164: '+8613600001111', raw: '13600001111' }, talk: 31 });
     make(18, { from: { e164: '+8615900002222', raw: '15900002222' }, agent: '1002', talk: 140, customer: { id: 'k3', name: '西湖区文化馆' } });

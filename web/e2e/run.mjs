@@ -2,177 +2,35 @@
 // itself, against the stand-in of fake.mjs. README.md lists the settings.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { delimiter, join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
-import { Fake } from './fake.mjs';
+import { customer, Fake } from './fake.mjs';
+import { agent, as, env, logIn, noViolations, open, patience, run, seconds, setState, shot, start, stop, supervisor, until, visit } from './page.mjs';
 
-const env = process.env;
-const shots = env.CALLBOX_SHOTS ?? fileURLToPath(new URL('../test-results', import.meta.url));
-const patience = Number(env.CALLBOX_WAIT ?? (env.CALLBOX_URL ? 90 : 20)) * 1000;
 const real = !!env.CALLBOX_URL;
-const agent = login(env.CALLBOX_AGENT ?? '1001:wangfang');
-const supervisor = login(env.CALLBOX_SUPERVISOR ?? 'boss:boss');
 const onlyFake = real ? { skip: 'needs the stand-in' } : {};
 
-function login(pair) {
-  const at = pair.indexOf(':');
-  return { user: pair.slice(0, at), password: pair.slice(at + 1) };
-}
-
-/** Chromium by CHROMIUM or in PATH. */
-function browserPath() {
-  if (env.CHROMIUM) return env.CHROMIUM;
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  for (const folder of (env.PATH ?? '').split(delimiter)) {
-    for (const name of names) {
-      const path = join(folder, name);
-      try {
-        accessSync(path, constants.X_OK);
-        return path;
-      } catch {
-        // not here
-      }
-    }
-  }
-  throw new Error(`none of ${names.join(', ')} in PATH; set CHROMIUM`);
-}
-
-const flags = [
-  '--headless=new',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-dev-shm-usage',
-  '--mute-audio',
-  '--use-fake-ui-for-media-stream',
-  '--use-fake-device-for-media-stream',
-  '--autoplay-policy=no-user-gesture-required',
-  '--allow-loopback-in-peer-connection',
-  '--disable-background-timer-throttling',
-  '--disable-renderer-backgrounding',
-  '--disable-backgrounding-occluded-windows',
-];
-
-let browser;
 let fake;
 let url;
-let axe;
-const dialers = new Set();
 
 before(async () => {
-  await mkdir(shots, { recursive: true });
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   if (!real) {
     fake = await new Fake().start();
     fake.past();
   }
   url = real ? env.CALLBOX_URL.replace(/\/$/, '') : fake.url;
-  browser = await chromium.launch({ executablePath: browserPath(), args: flags });
+  await start(url);
 });
 
 after(async () => {
-  for (const one of dialers) one.kill();
-  await browser?.close();
+  await stop();
   await fake?.stop();
 });
-
-/** A new visitor. Whatever the browser complains about fails the test that uses it. */
-async function visit(options = {}) {
-  const context = await browser.newContext({
-    locale: 'en-GB',
-    colorScheme: 'light',
-    reducedMotion: 'reduce',
-    viewport: { width: 1366, height: 900 },
-    ...options,
-  });
-  context.setDefaultTimeout(20_000);
-  const page = await open(context);
-  return { context, page };
-}
-
-async function open(context) {
-  const page = await context.newPage();
-  page.complaints = [];
-  page.on('pageerror', (why) => page.complaints.push(String(why)));
-  page.on('console', (said) => {
-    // A refused request is told by the browser, too; the page tells it in words.
-    if (said.type() === 'error' && !/Failed to load resource|WebSocket connection to/.test(said.text())) page.complaints.push(said.text());
-  });
-  page.on('dialog', (dialog) => {
-    page.complaints.push(`dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  await page.goto(url);
-  return page;
-}
-
-async function logIn(page, { user, password }) {
-  await page.locator('input[name=user]').fill(user);
-  await page.locator('input[name=password]').fill(password);
-  await page.locator('form button.primary').click();
-  await page.locator('.choices, #agents-title').first().waitFor();
-  await page.locator('.health .chip.good').last().waitFor();
-}
-
-/** A logged-in visitor for `work`, who leaves without a complaint. */
-async function as(who, work, options) {
-  const { context, page } = await visit(options);
-  try {
-    await logIn(page, who);
-    await work(page, context);
-    assert.deepEqual(page.complaints, []);
-  } catch (why) {
-    await shot(page, `failed-${Date.now()}`).catch(() => undefined);
-    throw why;
-  } finally {
-    await context.close();
-  }
-}
-
-async function noViolations(page, where) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  const told = violations.flatMap((v) => v.nodes.map((n) => `${where}: ${v.id} ${n.target.join(' ')} ${n.failureSummary}`));
-  assert.deepEqual(told, []);
-}
-
-async function shot(page, name) {
-  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
-}
 
 /** Makes a caller ring the agent: the stand-in's, or whatever CALLBOX_RING starts, or the demo's own. */
 function ring(more) {
   if (fake) return fake.ring(agent.user, more);
-  if (env.CALLBOX_RING) {
-    const dialer = spawn(env.CALLBOX_RING, { shell: true, stdio: 'inherit' });
-    dialers.add(dialer);
-    dialer.on('exit', () => dialers.delete(dialer));
-  }
+  if (env.CALLBOX_RING) run(env.CALLBOX_RING);
   return '';
-}
-
-async function setState(page, state) {
-  await page.locator(`.choices button.${state}`).click();
-  await page.locator(`.choices button.${state}[aria-pressed=true]`).waitFor();
-}
-
-const seconds = (text) => text.trim().split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
-
-/** Waits until what `read` gives satisfies `good`; never sleeps and asserts. */
-async function until(read, good, what, limit = patience) {
-  const end = Date.now() + limit;
-  let last;
-  do {
-    last = await read();
-    if (good(last)) return last;
-    await new Promise((done) => setTimeout(done, 100));
-  } while (Date.now() < end);
-  assert.fail(`${what}: still ${JSON.stringify(last)}`);
 }
 
 afterEach(endCalls);
@@ -398,6 +256,105 @@ describe('the agent, with the stand-in', { timeout: 180_000, ...onlyFake }, () =
     });
   });
 
+  it('dials, and is told why nobody answers', async () => {
+    await as(agent, async (page) => {
+      const words = page.locator('textarea[name=text]');
+      const dial = page.locator('input[name=dial]');
+      const last = async () => until(() => fake.calls.at(-1), (call) => call?.direction === 'out' && call.result === null, 'the call');
+      await page.keyboard.press('Alt+c');
+      await page.keyboard.type('none');
+      await page.keyboard.press('Enter');
+      await page.getByText('This is not a number that can be dialled.').waitFor();
+      assert.equal(await dial.getAttribute('aria-invalid'), 'true');
+      await noViolations(page, 'bad number');
+      await dial.fill('');
+      await page.getByText('This is not a number that can be dialled.').waitFor({ state: 'detached' });
+      fake.desks[agent.user].phone = false;
+      await dial.fill('138 0013 8000');
+      await dial.press('Enter');
+      await page.getByText('Your telephone is not connected; it would ring first.').waitFor();
+      fake.desks[agent.user].phone = true;
+      await dial.press('Enter');
+      const card = page.locator('.stage article');
+      await card.getByText('Pick up your telephone; then the number is dialled.').waitFor();
+      assert.equal(await page.title(), 'callbox', 'only who calls us makes the title flash');
+      await words.fill('您好，');
+      fake.pickUp((await last()).id);
+      const bar = page.locator('section.bar');
+      await bar.getByText('Calling the number').waitFor();
+      await noViolations(page, 'dialling');
+      await shot(page, 'dialling');
+      await dial.fill('10086');
+      await dial.press('Enter');
+      await page.getByText('You are in a call. Dial when it is over.').waitFor();
+      fake.fail(fake.calls.at(-1).id, 'busy');
+      await card.getByText('The number is busy').waitFor();
+      await page.getByText('You are in a call. Dial when it is over.').waitFor({ state: 'detached' });
+      await page.locator('tbody').getByText('The number is busy').first().waitFor();
+      await noViolations(page, 'failed');
+      await shot(page, 'failed-busy');
+      // The number on the card dials again.
+      await card.locator('h2').getByRole('button', { name: /138 0013 8000/ }).click();
+      fake.pickUp((await last()).id);
+      fake.answer(fake.calls.at(-1).id);
+      await bar.getByText('Talking').waitFor();
+      await card.getByText('outgoing').waitFor();
+      await page.getByText('李雷').first().waitFor();
+      assert.equal(await words.inputValue(), '您好，', 'what was written stays');
+      fake.hangUp(fake.calls.at(-1).id);
+      await page.locator('article.over').waitFor();
+      // So does one in the list.
+      await page.locator('tbody').getByRole('button', { name: /139 5711 2233/ }).first().click();
+      await card.getByText('139 5711 2233').waitFor();
+      fake.pickUp((await last()).id);
+      fake.fail(fake.calls.at(-1).id, 'notFound');
+      await card.getByText('The number does not exist').waitFor();
+      await card.waitFor({ state: 'detached' }); // by itself
+    });
+  });
+
+  it('sees who calls on the own telephone, late, and what was missed', async () => {
+    await as(agent, async (page) => {
+      const card = page.locator('.stage article');
+      const words = page.locator('textarea[name=text]');
+      let id = fake.ringOwn(agent.user);
+      await card.getByText('The number is coming…').waitFor();
+      await noViolations(page, 'no number yet');
+      await words.pressSequentially('师傅');
+      fake.learn(id, { e164: '+8613800138000', raw: '13800138000', place: '浙江杭州' });
+      await card.getByText('138 0013 8000').waitFor();
+      await page.keyboard.type('明天到');
+      fake.learn(id, { e164: '+8613800138000', raw: '13800138000', place: '浙江杭州' }, customer);
+      await card.getByText('KONE MonoSpace 500').waitFor();
+      await page.keyboard.type('。');
+      assert.equal(await page.locator('input[name=to]').inputValue(), '+8613800138000', 'filled in late');
+      assert.equal(await words.inputValue(), '师傅明天到。');
+      assert.ok(await words.evaluate((node) => node === document.activeElement));
+      await noViolations(page, 'own telephone rings');
+      await shot(page, 'own-ringing');
+      fake.answer(id);
+      const bar = page.locator('section.bar');
+      await bar.getByText(/hang up there/).waitFor();
+      assert.equal(await bar.getByRole('button').count(), 0, 'nothing to press');
+      await noViolations(page, 'own telephone talks');
+      await page.reload();
+      await bar.getByText(/hang up there/).waitFor();
+      fake.hangUp(id);
+      await page.locator('article.over').waitFor();
+      id = fake.ringOwn(agent.user);
+      fake.learn(id, { e164: '+8613957112233', raw: '13957112233' });
+      await card.getByText('139 5711 2233').waitFor();
+      assert.equal(await page.locator('input[name=to]').inputValue(), '+8613957112233', 'filled in late');
+      fake.miss(id);
+      await card.getByText('Missed call').waitFor();
+      await page.locator('tbody').getByText('Missed').waitFor();
+      await noViolations(page, 'missed');
+      await shot(page, 'missed');
+      await card.getByRole('button', { name: 'Put away' }).click();
+      await card.waitFor({ state: 'detached' });
+    });
+  });
+
   it('lets go of a call that rings elsewhere, even when no event says so', async () => {
     await as(agent, async (page) => {
       const id = ring();
@@ -507,8 +464,22 @@ describe('the supervisor', { timeout: patience + 60_000 }, () => {
       await desk.getByText('通话中').waitFor();
       await page.getByText('与 王芳 通话').waitFor();
       fake.queue('repair', { waiting: 3, longest_wait: 31 });
+      const line = (n) => page.locator('section[aria-labelledby=lines-title] li').filter({ hasText: `line ${n}` });
+      await line(1).getByText('空闲').waitFor();
+      fake.lineMoves('line 3', 'outOfService', 'open /dev/ttyACM2: the port is gone: EIO');
+      await line(3).getByText('设备已拔出').waitFor();
+      const out = fake.calls.push({ ...fake.calls.find((c) => c.direction === 'out'), id: 'o9', result: null, line: 'line 2', agent: { id: '1002', name: '赵敏' } });
+      fake.emit({ type: 'offered', call_id: 'o9', agent_id: '1002', line: 'line 2', called: fake.calls[out - 1].to, user_data: { direction: 'out' } });
+      fake.emit({ type: 'agentBusy', call_id: 'o9', agent_id: '1002', user_data: { state: 'notReady', pending: '' } });
+      await page.locator('.desks li').filter({ hasText: '1002' }).getByText('正在呼出').waitFor();
+      await line(2).getByText('占用').waitFor();
       await noViolations(page, 'floor moving');
       await shot(page, 'zh-floor');
+      fake.emit({ type: 'callCleared', call_id: 'o9', agent_id: '1002', line: 'line 2', cause: 'canceled' });
+      await line(2).getByText('空闲').waitFor();
+      fake.lineMoves('line 3', 'inService');
+      await line(3).getByText('空闲').waitFor();
+      fake.calls.pop();
       fake.hangUp(id);
       await desk.getByText('话后整理').waitFor();
       await page.getByText('没有进行中的通话').waitFor();

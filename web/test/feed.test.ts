@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BoxEvent, CallRecord, Snapshot } from '../src/lib/contract.ts';
 import * as feeds from '../src/lib/feed.ts';
+import { troubleOf } from '../src/lib/lines.ts';
 
 const t0 = Date.parse('2026-03-09T10:00:00.000Z');
 const at = (s: number) => new Date(t0 + s * 1000).toISOString();
@@ -177,6 +178,156 @@ describe('a call', () => {
     const feed = after(delivered, established, cleared, wrapUp);
     expect(feeds.current(feeds.dismissed(feed, 'c1'))).toBeUndefined();
   });
+});
+
+describe('an outgoing call', () => {
+  const number = { e164: '+8613800138000', raw: '13800138000' };
+  const about = { call_id: 'o1', agent_id: '1001', calling: { raw: '4001234567' }, called: number };
+  const offered = { ...about, type: 'offered', user_data: { direction: 'out' } };
+  const popped = { ...about, type: 'delivered', user_data: { direction: 'out', wait: 0, customer: { id: 'k1', name: '李雷' } } };
+  const busy = { ...about, type: 'agentBusy', user_data: { state: 'ready', pending: '' } };
+  const talks = { ...about, type: 'established' };
+  const failed = (cause: string) => ({ ...about, type: 'failed', cause });
+  const left = (cause: string) => ({ ...about, type: 'connectionCleared', cause });
+  const gone = (cause: string) => ({ ...about, type: 'callCleared', cause });
+  const free = { type: 'agentReady', agent_id: '1001' };
+
+  it('rings at the agent, is dialled, talks and is wrapped up', () => {
+    expect(feeds.current(after(offered))).toBeUndefined();
+    expect(feeds.current(after(offered, popped))).toMatchObject({ phase: 'ringing', direction: 'out', number, customer: { name: '李雷' } });
+    expect(feeds.current(after(offered, popped, busy))).toMatchObject({ phase: 'dialling', rang: t0 + 3000, talked: undefined });
+    const talk = after(offered, popped, busy, { ...talks, line: 'line 1' });
+    expect(feeds.current(talk)).toMatchObject({ phase: 'talking', talked: t0 + 4000, line: 'line 1', did: '' });
+    expect(feeds.current(after(offered, popped, busy, talks, left('normal'), wrapUp, gone('normal')))).toMatchObject({ phase: 'over' });
+  });
+
+  it.each(['busy', 'notFound', 'noAnswer', 'congestion'])('says for a while why it failed: %s', (cause) => {
+    const feed = after(offered, popped, busy, failed(cause), left(cause), free, gone(cause));
+    expect(feeds.current(feed, t0 + 10_000)).toMatchObject({ phase: 'failed', why: cause, ended: t0 + 4000, customer: { name: '李雷' } });
+    expect(feeds.current(feed, t0 + 4000 + feeds.toldFor - 1)).toBeDefined();
+    expect(feeds.current(feed, t0 + 4000 + feeds.toldFor)).toBeUndefined();
+  });
+
+  it('tells the agent’s own telephone from the number’s', () => {
+    expect(feeds.current(after(offered, popped, gone('noAnswer')))).toMatchObject({ phase: 'failed', why: 'own.noAnswer' });
+    expect(feeds.current(after(offered, gone('error')))).toMatchObject({ phase: 'failed', why: 'own.error' });
+    expect(feeds.current(after(offered, popped, busy, gone('line_lost')))).toMatchObject({ why: 'line_lost' });
+  });
+
+  it('makes way for the next call', () => {
+    const feed = after(offered, popped, busy, failed('busy'), gone('busy'), delivered);
+    expect(feeds.current(feed)).toMatchObject({ id: 'c1', phase: 'ringing' });
+    expect(Object.keys(feed.calls)).toEqual(['c1']);
+  });
+
+  it('is on the screen as soon as it was ordered, and once', () => {
+    const ordered = feeds.withOrder(after(), 'o1', '138 0013 8000', t0);
+    expect(feeds.current(ordered)).toMatchObject({ phase: 'ringing', direction: 'out', agent: '1001', number: { raw: '138 0013 8000' } });
+    const told = feeds.receive(ordered, { seq: 101, time: at(1), ...popped } as BoxEvent);
+    expect(feeds.current(told)).toMatchObject({ id: 'o1', number });
+    const feed = after(offered, popped, busy);
+    expect(feeds.withOrder(feed, 'o1', '1', t0)).toBe(feed);
+  });
+
+  const record: CallRecord = {
+    id: 'o1', direction: 'out', result: null, from: {}, to: number, agent: { id: '1001', name: '王芳' },
+    times: { seize: at(-20), agent_answer: at(-15), answer: null, hangup: null },
+  };
+
+  it.each([
+    ['ringing', {}, { agent_answer: null }],
+    ['dialling', {}, {}],
+    ['talking', {}, { answer: at(-10) }],
+    ['over', { result: 'answered' }, { answer: at(-10), hangup: at(-1) }],
+    ['failed', { result: 'failed', cause: 'busy', hangup_side: 'caller' }, { hangup: at(-1) }],
+  ])('is %s by its record', (phase, more, times) => {
+    const call = { ...record, ...more, times: { ...record.times, ...times } } as CallRecord;
+    expect(feeds.fromRecord(call)).toMatchObject({ phase, talked: 'answer' in times ? t0 - 10_000 : undefined });
+    expect(feeds.talkOf(call)).toBe(phase === 'over' ? 9 : undefined);
+  });
+
+  it('has the reason in its record', () => {
+    const call: CallRecord = { ...record, result: 'failed', cause: 'noAnswer', hangup_side: 'caller' };
+    expect(feeds.whyOf(call)).toBe('noAnswer');
+    const own: CallRecord = { ...call, hangup_side: 'agent', times: { seize: at(-20), hangup: at(-1) } };
+    expect(feeds.whyOf(own)).toBe('own.noAnswer');
+    expect(feeds.current(feeds.checked(after(offered, popped), { ...own, times: { ...own.times, hangup: at(0) } }))).toMatchObject({
+      phase: 'failed',
+      why: 'own.noAnswer',
+      customer: { name: '李雷' },
+    });
+  });
+});
+
+describe('a call at the agent’s own telephone', () => {
+  const about = { call_id: 'a1', agent_id: '1001', line: 'line 1', calling: { raw: '' }, called: { raw: '057188880001' } };
+  const popped = { ...about, type: 'delivered', user_data: { attended: true, customer: null } };
+  const number = { e164: '+8613800138000', raw: '13800138000' };
+  const told = { ...about, type: 'callInformation', calling: number };
+  const found = { ...told, user_data: { customer: { id: 'k1', name: '李雷' } } };
+  const unanswered = { ...about, type: 'connectionCleared', cause: 'noAnswer' };
+  const ended = { ...about, type: 'callCleared', cause: 'canceled' };
+
+  it('learns the number, then the customer', () => {
+    expect(feeds.current(after(popped))).toMatchObject({ phase: 'ringing', attended: true, line: 'line 1', number: { raw: '' }, customer: null });
+    expect(feeds.current(after(popped, told))).toMatchObject({ phase: 'ringing', number, customer: null });
+    expect(feeds.current(after(popped, told, found))).toMatchObject({ phase: 'ringing', number, customer: { name: '李雷' }, rang: t0 + 1000 });
+  });
+
+  it('that nobody took was missed, until something else rings', () => {
+    const feed = after(popped, told, found, unanswered, ended);
+    expect(feeds.current(feed, t0 + 3_600_000)).toMatchObject({ phase: 'missed', number, customer: { name: '李雷' }, ended: t0 + 4000 });
+    expect(feeds.current(feeds.receive(feed, { seq: 300, time: at(9), ...delivered } as BoxEvent))?.id).toBe('c1');
+    const offers = [{ agent: '1001', start: at(1), end: at(9), outcome: 'noAnswer' }];
+    const record = { id: 'a1', direction: 'in', result: 'abandoned', from: {}, to: {}, times: {}, offers } as CallRecord;
+    expect(feeds.isAttended(record)).toBe(true);
+    expect(feeds.current(feeds.checked(after(popped), record))).toMatchObject({ phase: 'missed', ended: t0 + 9000 });
+  });
+
+  it('is no missed one when the box goes down', () => {
+    expect(feeds.current(after(popped, { ...unanswered, cause: 'canceled' }, ended))).toBeUndefined();
+  });
+
+  it('does not ring when the agent makes it', () => {
+    const out = { ...about, called: number, user_data: { direction: 'out', attended: true } };
+    expect(feeds.current(after({ ...out, type: 'offered' }, { ...out, type: 'delivered' }))).toMatchObject({ phase: 'dialling', number });
+  });
+
+  it('is known as such after a reload', () => {
+    const record = { id: 'a1', direction: 'in', result: null, from: {}, to: {}, times: { seize: at(-9), agent_answer: at(-5) } } as CallRecord;
+    expect(feeds.fromRecord({ ...record, recording: { state: 'recording', mixed: true } }).attended).toBe(true);
+    expect(feeds.fromRecord({ ...record, queue: { id: 'q', name: '' }, offers: [{ agent: '1001' }] }).attended).toBe(false);
+  });
+});
+
+describe('telephone lines', () => {
+  const lines = [{ label: 'line 1', number: '057188880001', state: 'inService' as const, since: at(-60), busy: false }];
+  const lost = { type: 'lineState', line: 'line 1', user_data: { state: 'outOfService', why: 'the port is gone', number: '057188880001', busy: false } };
+
+  it('follow their events', () => {
+    const feed = feeds.withLines(after(), lines);
+    expect(feed.lines['line 1']).toMatchObject({ state: 'inService', sinceMs: t0 - 60_000 });
+    const out = feeds.receive(feed, { seq: 200, time: at(5), ...lost } as BoxEvent);
+    expect(out.lines['line 1']).toMatchObject({ state: 'outOfService', why: 'the port is gone', sinceMs: t0 + 5000 });
+    const still = feeds.receive(out, { seq: 201, time: at(6), ...lost, user_data: { ...lost.user_data, why: 'the port is not there' } } as BoxEvent);
+    expect(still.lines['line 1']).toMatchObject({ why: 'the port is not there', sinceMs: t0 + 5000 });
+  });
+
+  it('are known from an event alone, and asked for when a call takes one', () => {
+    expect(after(lost).lines['line 1']?.state).toBe('outOfService');
+    expect(after({ type: 'lineState', line: 'x', user_data: { state: 7 } }).lines['x']?.state).toBe('outOfService');
+    expect(after({ ...delivered, line: 'line 1' }).stale.lines).toBe(after(delivered).stale.lines + 1);
+  });
+
+  it.each([
+    ['', ''],
+    ['the port is not there: open /dev/ttyACM0: no such file or directory', 'absent'],
+    ['read: the port is gone: EIO', 'gone'],
+    ['the port is used by another program', 'taken'],
+    ['open /dev/ttyACM0: permission denied', 'denied'],
+    ['reset 3 times: the box does not answer', 'silent'],
+    ['something new', 'unknown'],
+  ])('%j is trouble %j', (why, kind) => expect(troubleOf(why)).toBe(kind));
 });
 
 describe('events', () => {

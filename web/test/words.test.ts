@@ -22,7 +22,7 @@ describe('dictionaries', () => {
       eager: true,
     });
     const all = Object.values(sources).join('\n');
-    const families = [/^(fault|command|role|state|action|reason|line|result|text|phase|stage\.idle)\./];
+    const families = [/^(fault|command|role|state|action|reason|line|result|text|phase|stage\.idle|unreached|trouble|lines)\./];
     const unused = Object.keys(en).filter(
       (key) => !families.some((f) => f.test(key)) && !all.includes(`'${key.replace(/\.(one|other)$/, '')}'`) && !all.includes(`'${key}'`),
     );

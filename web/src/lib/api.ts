@@ -1,6 +1,6 @@
 // The HTTP side of the box. Cookies carry the session.
 
-import type { CallRecord, Customer, Desk, Incoming, Job, List, Message, User } from './contract.ts';
+import type { CallRecord, Customer, Desk, Incoming, Job, List, Message, PhoneLine, User } from './contract.ts';
 
 /** What kind of failure it was, for the dictionary. */
 export type Fault = 'unreachable' | 'unauthorized' | 'forbidden' | 'notFound' | 'tooMany' | 'refused' | 'server';
@@ -76,6 +76,7 @@ export const api = {
   call: (id: string) => ask<CallRecord>('GET', `/calls/${encodeURIComponent(id)}`),
   customer: (id: string) => ask<Customer>('GET', `/customers/${encodeURIComponent(id)}`),
   agents: () => ask<List<Desk>>('GET', `/agents${query({ limit: 200 })}`),
+  lines: () => ask<List<PhoneLine>>('GET', `/lines${query({ limit: 200 })}`),
   send: (order: TextOrder) => ask<Job>('POST', '/sms/jobs', order),
   job: (id: string) => ask<Job>('GET', `/sms/jobs/${encodeURIComponent(id)}`),
   messages: (since: string) => ask<List<Message>>('GET', `/sms/messages${query({ since, limit: 50 })}`),

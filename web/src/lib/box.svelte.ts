@@ -28,7 +28,9 @@ export class Box {
   #ring: ReturnType<typeof setTimeout> | undefined;
   #fetched: Record<string, true> = {};
 
-  readonly call = $derived(feeds.current(this.feed));
+  /** The agent asked for a call and has no answer yet. */
+  ordering = $state(false);
+  readonly call = $derived(feeds.current(this.feed, clock.now));
 
   get isAgent(): boolean {
     return this.user?.role === 'agent';
@@ -75,6 +77,40 @@ export class Box {
     await this.#command('clearConnection', { call_id: call });
   }
 
+  /** Has a number dialled: the agent's own telephone rings first. False where trouble says why not. */
+  async dial(to: string): Promise<boolean> {
+    const number = to.trim();
+    if (!number || this.ordering) return false;
+    if (this.#onCall()) {
+      this.trouble = { code: 'dial.in_call', detail: '' };
+      return false;
+    }
+    this.ordering = true;
+    const made = (await this.#command('makeCall', { to: number })) as { call_id?: string } | null | undefined;
+    this.ordering = false;
+    if (made === undefined) this.trouble = this.#undialled();
+    else if (made?.call_id) this.feed = feeds.withOrder(this.feed, made.call_id, number, clock.now);
+    return made !== undefined;
+  }
+
+  /** Also while the telephone tells by a tone that a number was not reached. */
+  #onCall(): boolean {
+    return !!this.feed.me?.onCall || (!!this.call && !feeds.isEnded(this.call));
+  }
+
+  /** Why nothing was dialled, in a code of its own where the words differ. */
+  #undialled(): Trouble | null {
+    const why = this.trouble;
+    if (!why || !['bad_args', 'no_phone', 'wrong_state'].includes(why.code)) return why;
+    if (why.code === 'wrong_state' && this.feed.me?.state === 'loggedOff') return { ...why, code: 'dial.logged_off' };
+    return { ...why, code: `dial.${why.code}` };
+  }
+
+  /** What was wrong is being put right. */
+  forgive(): void {
+    this.trouble = null;
+  }
+
   dismiss(call: string): void {
     this.feed = feeds.dismissed(this.feed, call);
   }
@@ -86,6 +122,16 @@ export class Box {
       this.feed = feeds.withDesks(this.feed, desks); // the feed of now, not of before the wait
     } catch {
       // The grid keeps what it had; the feed goes on telling.
+    }
+  }
+
+  /** Loads the telephone lines. */
+  async loadLines(): Promise<void> {
+    try {
+      const lines = (await api.lines()).items ?? [];
+      this.feed = feeds.withLines(this.feed, lines);
+    } catch {
+      // As with the grid.
     }
   }
 
@@ -104,6 +150,7 @@ export class Box {
   #take(message: Snapshot | BoxEvent): void {
     if (message.type === 'snapshot') clock.adjust(offsetOf(message.time, Date.now()));
     this.feed = feeds.receive(this.feed, message);
+    if (this.trouble?.code === 'dial.in_call' && !this.#onCall()) this.trouble = null;
     void this.#complete();
     this.#watchRing();
   }
@@ -171,6 +218,7 @@ export class Box {
     this.feed = feeds.empty;
     this.trouble = null;
     this.asking = '';
+    this.ordering = false;
     this.#fetched = {};
   }
 }

@@ -100,11 +100,24 @@ export interface CallRecord {
   recording?: {
     id?: string;
     state: 'recording' | 'complete' | 'partial' | 'none';
+    /** Both people are on one channel: the talk was at the agent's own telephone. */
+    mixed?: boolean;
     seconds?: number;
     missing_seconds?: number;
     why?: string;
   } | null;
   user_data?: Record<string, unknown> | null;
+}
+
+/** A telephone line and the box behind it; why says what is wrong while it is out of service. */
+export interface PhoneLine {
+  label: string;
+  number?: string;
+  state: 'inService' | 'outOfService';
+  since?: string | null;
+  why?: string;
+  busy?: boolean;
+  box?: { maker?: string; model?: string; version?: string; serial?: string } | null;
 }
 
 export interface Snapshot {
@@ -134,7 +147,6 @@ export interface BoxEvent {
   cause?: string;
   user_data?: Record<string, unknown> | null;
 }
-
 
 export interface Reply {
   re: number;

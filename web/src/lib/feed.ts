@@ -7,6 +7,7 @@ import type {
   CallRecord,
   Customer,
   Desk,
+  PhoneLine,
   PhoneNumber,
   QueueStatus,
   Ref,
@@ -14,8 +15,12 @@ import type {
 } from './contract.ts';
 import { ms } from './time.ts';
 
-/** Where a call is, seen from the agent named in it. */
-export type Phase = 'arriving' | 'queued' | 'ringing' | 'talking' | 'held' | 'over';
+/**
+ * Where a call is, seen from the agent named in it. An outgoing one rings at
+ * the agent first, then the number is being dialled; failed and missed are
+ * ends without a talk that the agent is told of.
+ */
+export type Phase = 'arriving' | 'queued' | 'ringing' | 'dialling' | 'talking' | 'held' | 'over' | 'failed' | 'missed';
 
 export interface LiveCall {
   id: string;
@@ -24,7 +29,13 @@ export interface LiveCall {
   /** The outside party. */
   number: PhoneNumber;
   did: string;
+  /** The trunk or telephone line. */
+  line: string;
   queue: Ref | null;
+  /** At the agent's own telephone: the box listens, and can neither answer nor hang up. */
+  attended: boolean;
+  /** Why an outgoing call failed: the cause, behind `own.` where it was the agent's telephone; else ''. */
+  why: string;
   /** Who was offered the call or has it; '' for nobody. */
   agent: string;
   customer: Customer | null;
@@ -34,6 +45,7 @@ export interface LiveCall {
   popUrl: string;
   /** Times of the box in milliseconds. */
   began: number;
+  /** Since when it rings, or is being dialled. */
   rang: number | undefined;
   talked: number | undefined;
   ended: number | undefined;
@@ -50,14 +62,19 @@ export interface DeskView extends Desk {
   onCall: string;
 }
 
+export interface LineView extends PhoneLine {
+  sinceMs: number;
+}
+
 export interface Feed {
   seq: number;
   me: DeskView | null;
   calls: Readonly<Record<string, LiveCall>>;
   queues: Readonly<Record<string, QueueView>>;
   desks: Readonly<Record<string, DeskView>>;
+  lines: Readonly<Record<string, LineView>>;
   /** Counts up when a list fetched over HTTP is no longer the newest. */
-  stale: { calls: number; texts: number; inbox: number; desks: number };
+  stale: { calls: number; texts: number; inbox: number; desks: number; lines: number };
   /** The last words from another agent or a supervisor. */
   note: { id: string; from: string; text: string } | null;
 }
@@ -68,7 +85,8 @@ export const empty: Feed = {
   calls: {},
   queues: {},
   desks: {},
-  stale: { calls: 0, texts: 0, inbox: 0, desks: 0 },
+  lines: {},
+  stale: { calls: 0, texts: 0, inbox: 0, desks: 0, lines: 0 },
   note: null,
 };
 
@@ -108,8 +126,9 @@ function queueView(queue: QueueStatus, now: number): QueueView {
 }
 
 function phaseOf(call: CallRecord): Phase {
-  if (call.times.hangup || call.result) return 'over';
-  if (call.times.agent_answer) return 'talking';
+  if (call.times.hangup || call.result) return call.direction === 'out' && !talkedAt(call) ? 'failed' : 'over';
+  if (talkedAt(call)) return 'talking';
+  if (call.direction === 'out') return call.times.agent_answer ? 'dialling' : 'ringing';
   const offer = call.offers?.at(-1);
   if (offer && !offer.end) return 'ringing';
   return call.times.queue_in ? 'queued' : 'arriving';
@@ -118,6 +137,31 @@ function phaseOf(call: CallRecord): Phase {
 function waitOf(call: CallRecord): number | undefined {
   const seconds = (ms(call.times.offer ?? call.times.agent_answer) - ms(call.times.queue_in)) / 1000;
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+}
+
+/** When agent and outside party could hear each other; of an outgoing call that is when the last of them answered. */
+function talkedAt(call: CallRecord): number | undefined {
+  const agent = known(call.times.agent_answer);
+  if (call.direction === 'in') return agent;
+  const outside = known(call.times.answer);
+  return agent !== undefined && outside !== undefined ? Math.max(agent, outside) : undefined;
+}
+
+/** Seconds of talk in a record; undefined where there was none, or it goes on. */
+export function talkOf(call: CallRecord): number | undefined {
+  const seconds = (ms(call.times.hangup) - (talkedAt(call) ?? NaN)) / 1000;
+  return Number.isNaN(seconds) ? undefined : seconds;
+}
+
+/** Why an outgoing call came to nothing, as {@link LiveCall.why}. */
+export function whyOf(call: CallRecord): string {
+  const own = call.hangup_side === 'agent' && !call.times.agent_answer;
+  return call.direction === 'out' && !talkedAt(call) && call.cause ? (own ? `own.${call.cause}` : call.cause) : '';
+}
+
+/** Whether a record is of a call at an agent's own telephone: one mixed in its recording, or offered without a queue. */
+export function isAttended(call: CallRecord): boolean {
+  return call.recording?.mixed === true || (call.direction === 'in' && !call.queue?.id && !!call.offers?.length);
 }
 
 function known(time: string | null | undefined): number | undefined {
@@ -135,6 +179,9 @@ export function fromRecord(call: CallRecord): LiveCall {
     phase: phaseOf(call),
     number: call.direction === 'out' ? call.to : call.from,
     did: call.did ?? '',
+    line: call.line ?? '',
+    attended: isAttended(call),
+    why: whyOf(call),
     queue: call.queue ?? null,
     agent: call.agent?.id || (offer && !offer.end ? offer.agent : ''),
     customer: customerOf(data['customer']) ?? customerOf(call.customer) ?? null,
@@ -142,8 +189,8 @@ export function fromRecord(call: CallRecord): LiveCall {
     path: texts(data['ivr_path']) ?? call.ivr_path ?? [],
     popUrl: text(data['pop_url']) ?? '',
     began: known(call.times.seize) ?? 0,
-    rang: known(offer?.start ?? call.times.offer),
-    talked: known(call.times.agent_answer),
+    rang: known(call.direction === 'out' ? (call.times.agent_answer ?? call.times.seize) : (offer?.start ?? call.times.offer)),
+    talked: talkedAt(call),
     ended: known(call.times.hangup),
   };
 }
@@ -155,7 +202,7 @@ function byId<T extends { id: string }>(all: readonly T[]): Record<string, T> {
 function fromSnapshot(feed: Feed, shot: Snapshot): Feed {
   const calls = byId((shot.calls ?? []).map(fromRecord));
   // The card of a call that ended stays through wrap-up, also over a reconnect.
-  const kept = Object.values(feed.calls).filter((c) => c.phase === 'over' && !calls[c.id]);
+  const kept = Object.values(feed.calls).filter((c) => isEnded(c) && !calls[c.id]);
   const me = shot.agent?.id ? deskView(shot.agent) : null;
   return {
     ...feed,
@@ -168,6 +215,7 @@ function fromSnapshot(feed: Feed, shot: Snapshot): Feed {
       texts: feed.stale.texts + 1,
       inbox: feed.stale.inbox + 1,
       desks: feed.stale.desks + 1,
+      lines: feed.stale.lines + 1,
     },
   };
 }
@@ -178,7 +226,8 @@ function carryOver(calls: Record<string, LiveCall>, before: Feed['calls']): Reco
     const old = before[call.id];
     if (!old) return call;
     const customer = old.customer ?? call.customer;
-    return { ...call, customer, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
+    const attended = call.attended || old.attended;
+    return { ...call, attended, customer, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
   });
   return byId(merged);
 }
@@ -223,7 +272,15 @@ function onAgent(feed: Feed, event: BoxEvent): Feed {
   const desk = feed.desks[id];
   const desks = desk ? { ...feed.desks, [id]: moved(desk, event) } : feed.desks;
   const stale = desk ? feed.stale : { ...feed.stale, desks: feed.stale.desks + 1 };
-  return { ...feed, me, desks, stale };
+  return { ...feed, me, desks, stale, calls: dials(feed.calls, event) };
+}
+
+/** Whose own telephone was picked up for an outgoing call is busy; the number is being dialled now. */
+function dials(calls: Feed['calls'], event: BoxEvent): Feed['calls'] {
+  const call = event.type === 'agentBusy' ? calls[event.call_id ?? ''] : undefined;
+  if (call?.direction !== 'out' || (call.phase !== 'ringing' && call.phase !== 'arriving')) return calls;
+  const agent = event.agent_id || call.agent;
+  return { ...calls, [call.id]: { ...call, agent, phase: 'dialling', rang: ms(event.time) } };
 }
 
 function onQueue(feed: Feed, event: BoxEvent): Feed {
@@ -241,6 +298,24 @@ function onQueue(feed: Feed, event: BoxEvent): Feed {
   return { ...feed, queues: { ...feed.queues, [id]: queueView(queue, ms(event.time)) } };
 }
 
+function onLine(feed: Feed, event: BoxEvent): Feed {
+  const data = event.user_data ?? {};
+  const label = event.line ?? '';
+  if (!label) return feed;
+  const old = feed.lines[label];
+  const state = data['state'] === 'inService' || data['state'] === 'outOfService' ? data['state'] : (old?.state ?? 'outOfService');
+  const line: LineView = {
+    label,
+    number: text(data['number']) ?? old?.number ?? '',
+    state,
+    why: text(data['why']) ?? '',
+    busy: data['busy'] === true,
+    box: record(data['box']) ?? old?.box ?? null,
+    sinceMs: old?.state === state ? old.sinceMs : ms(event.time),
+  };
+  return { ...feed, lines: { ...feed.lines, [label]: line } };
+}
+
 function begin(event: BoxEvent): LiveCall {
   return {
     id: event.call_id ?? '',
@@ -248,6 +323,9 @@ function begin(event: BoxEvent): LiveCall {
     phase: 'arriving',
     number: event.calling ?? {},
     did: '',
+    line: '',
+    attended: false,
+    why: '',
     queue: null,
     agent: '',
     customer: null,
@@ -271,6 +349,8 @@ function informed(call: LiveCall, event: BoxEvent): LiveCall {
   const place = text(data['place']);
   if (place) next.number = { ...next.number, place };
   if (next.direction === 'in') next.did = event.called?.raw || event.called?.e164 || call.did;
+  if (event.line) next.line = event.line;
+  if (data['attended'] === true) next.attended = true;
   if (event.queue?.id) next.queue = event.queue;
   next.customer = customerOf(data['customer']) ?? call.customer;
   next.wait = number(data['wait']) ?? call.wait;
@@ -279,8 +359,15 @@ function informed(call: LiveCall, event: BoxEvent): LiveCall {
   return next;
 }
 
+/** An outgoing call is its agent's before any telephone rings. */
+function comes(call: LiveCall, event: BoxEvent): LiveCall {
+  return call.direction === 'out' ? { ...call, agent: event.agent_id || call.agent } : call;
+}
+
+/** The pop. Who calls out from an own telephone has lifted it already. */
 function rings(call: LiveCall, event: BoxEvent): LiveCall {
-  return { ...call, phase: 'ringing', agent: event.agent_id || call.agent, rang: ms(event.time), ended: undefined };
+  const phase = call.direction === 'out' && call.attended ? 'dialling' : 'ringing';
+  return { ...call, phase, agent: event.agent_id || call.agent, rang: ms(event.time), ended: undefined };
 }
 
 function talks(call: LiveCall, event: BoxEvent): LiveCall {
@@ -292,14 +379,22 @@ function talks(call: LiveCall, event: BoxEvent): LiveCall {
 /** One party has left: over if it is the agent who has or was offered the call, nothing otherwise. */
 function leaves(call: LiveCall, event: BoxEvent): LiveCall | null {
   if (!event.agent_id || event.agent_id !== call.agent) return call;
-  if (call.phase === 'ringing') return { ...call, phase: 'queued', agent: '' };
-  return ends(call, event);
+  if (call.phase !== 'ringing' || call.direction === 'out') return ends(call, event);
+  if (call.attended && event.cause === 'noAnswer') return { ...call, phase: 'missed', ended: ms(event.time) };
+  return { ...call, phase: 'queued', agent: '' };
 }
 
-/** A call that was talked stays for its wrap-up; any other is gone. */
+/** A call that was talked stays for its wrap-up, one that did not come about to say why; any other is gone. */
 function ends(call: LiveCall, event: BoxEvent): LiveCall | null {
-  if (call.phase === 'over') return call;
-  return call.talked === undefined ? null : { ...call, phase: 'over', ended: ms(event.time) };
+  if (isEnded(call)) return call;
+  if (call.talked !== undefined) return { ...call, phase: 'over', ended: ms(event.time) };
+  return call.direction === 'out' ? fails(call, event) : null;
+}
+
+function fails(call: LiveCall, event: BoxEvent): LiveCall {
+  const own = call.phase === 'ringing' || call.phase === 'arriving';
+  const cause = event.cause || 'error';
+  return { ...call, phase: 'failed', why: own ? `own.${cause}` : cause, ended: ms(event.time) };
 }
 
 function leftQueue(call: LiveCall, event: BoxEvent): LiveCall {
@@ -310,7 +405,7 @@ function leftQueue(call: LiveCall, event: BoxEvent): LiveCall {
 type Move = (call: LiveCall, event: BoxEvent) => LiveCall | null;
 
 const callMoves: ReadonlyMap<string, Move> = new Map<string, Move>([
-  ['offered', (call) => call],
+  ['offered', comes],
   ['queued', (call) => ({ ...call, phase: 'queued' })],
   ['diverted', leftQueue],
   ['delivered', rings],
@@ -324,6 +419,7 @@ const callMoves: ReadonlyMap<string, Move> = new Map<string, Move>([
 ]);
 
 const changesRecord = ['established', 'callCleared', 'recordStopped'];
+const changesLine = ['offered', 'delivered', 'established', 'failed', 'callCleared'];
 
 function onCall(feed: Feed, event: BoxEvent): Feed {
   const id = event.call_id ?? '';
@@ -337,16 +433,18 @@ function onCall(feed: Feed, event: BoxEvent): Feed {
     calls = after ? { ...tidied(others, after), [id]: after } : others;
     desks = seated(desks, id, event, after);
   }
-  const stale = changesRecord.includes(event.type)
-    ? { ...feed.stale, calls: feed.stale.calls + 1 }
-    : feed.stale;
+  const stale = {
+    ...feed.stale,
+    calls: feed.stale.calls + (changesRecord.includes(event.type) ? 1 : 0),
+    lines: feed.stale.lines + (event.line && changesLine.includes(event.type) ? 1 : 0),
+  };
   return { ...feed, calls, desks, stale };
 }
 
 /** Ended calls are kept until their agent's next call rings. */
 function tidied(calls: Record<string, LiveCall>, next: LiveCall): Record<string, LiveCall> {
-  if (next.phase !== 'ringing' && next.phase !== 'talking') return calls;
-  return byId(Object.values(calls).filter((c) => c.phase !== 'over' || c.agent !== next.agent));
+  if (next.phase !== 'ringing' && next.phase !== 'dialling' && next.phase !== 'talking') return calls;
+  return byId(Object.values(calls).filter((c) => !isEnded(c) || c.agent !== next.agent));
 }
 
 /** Who talks is busy in the supervisor's grid at once, whatever order the events come in. */
@@ -354,7 +452,7 @@ function seated(desks: Feed['desks'], id: string, event: BoxEvent, call: LiveCal
   const who = event.agent_id ?? '';
   const desk = desks[who];
   if (event.type === 'established' && desk) return { ...desks, [who]: { ...desk, onCall: id } };
-  if (call && call.phase !== 'over') return desks;
+  if (call && !isEnded(call)) return desks;
   const freed = Object.values(desks).find((d) => d.onCall === id);
   return freed ? { ...desks, [freed.id]: { ...freed, onCall: '' } } : desks;
 }
@@ -378,6 +476,8 @@ function onEvent(feed: Feed, event: BoxEvent): Feed {
       return { ...next, stale: { ...next.stale, texts: next.stale.texts + 1 } };
     case 'smsReceived':
       return { ...next, stale: { ...next.stale, texts: next.stale.texts + 1, inbox: next.stale.inbox + 1 } };
+    case 'lineState':
+      return onLine(next, event);
     case 'message':
       return onNote(next, event);
     default:
@@ -406,8 +506,22 @@ export function replied(feed: Feed, result: unknown): Feed {
 /** All desks, as GET /api/v1/agents lists them. */
 export function withDesks(feed: Feed, desks: readonly Desk[]): Feed {
   const views = desks.filter((d) => isState(d.state)).map(deskView);
-  const busy = new Map(Object.values(feed.calls).flatMap((c) => (c.phase === 'talking' ? [[c.agent, c.id]] : [])));
+  const busy = new Map(Object.values(feed.calls).flatMap((c) => (c.phase === 'talking' || c.phase === 'dialling' ? [[c.agent, c.id]] : [])));
   return { ...feed, desks: byId(views.map((d) => ({ ...d, onCall: busy.get(d.id) ?? d.onCall }))) };
+}
+
+/** All telephone lines, as GET /api/v1/lines lists them. */
+export function withLines(feed: Feed, lines: readonly PhoneLine[]): Feed {
+  const views = lines.map((line): [string, LineView] => [line.label, { ...line, sinceMs: ms(line.since) }]);
+  return { ...feed, lines: Object.fromEntries(views) };
+}
+
+/** A call that the agent has ordered, until the box tells of it: the agent's telephone will ring. */
+export function withOrder(feed: Feed, id: string, to: string, now: number): Feed {
+  if (feed.calls[id] || !feed.me) return feed;
+  const event: BoxEvent = { seq: 0, time: '', type: '', call_id: id };
+  const call: LiveCall = { ...begin(event), direction: 'out', phase: 'ringing', number: { raw: to }, agent: feed.me.id, began: now, rang: now };
+  return { ...feed, calls: { ...tidied(feed.calls, call), [id]: call } };
 }
 
 /** A call that the snapshot did not hold: the one whose wrap-up this is. */
@@ -421,6 +535,12 @@ export function checked(feed: Feed, call: CallRecord): Feed {
   if (live?.phase !== 'ringing') return feed;
   const offer = call.offers?.findLast((one) => one.agent === live.agent);
   const missed = !!offer?.end && offer.outcome !== 'answered';
+  if (live.attended && offer?.outcome === 'noAnswer') {
+    return { ...feed, calls: { ...feed.calls, [call.id]: { ...live, phase: 'missed', ended: known(offer.end) } } };
+  }
+  if (live.direction === 'out' && call.result === 'failed') {
+    return { ...feed, calls: { ...feed.calls, [call.id]: { ...fromRecord(call), customer: live.customer } } };
+  }
   return missed || call.result ? dismissed(feed, call.id) : feed;
 }
 
@@ -443,14 +563,30 @@ export function dismissed(feed: Feed, id: string): Feed {
 
 // ---- questions
 
-/** The call on the agent's screen: the one being talked, else ringing, else in wrap-up. */
-export function current(feed: Feed): LiveCall | undefined {
+/** Whether all that is left of a call is its card. */
+export function isEnded(call: LiveCall): boolean {
+  return call.phase === 'over' || call.phase === 'failed' || call.phase === 'missed';
+}
+
+/** How long it is said why an outgoing call failed, in milliseconds. */
+export const toldFor = 12_000;
+
+/**
+ * The call on the agent's screen: the one being talked, else dialled, else
+ * ringing; else one in wrap-up, one that failed a moment ago (now is the box's
+ * time), or the last that was missed.
+ */
+export function current(feed: Feed, now = 0): LiveCall | undefined {
   const me = feed.me;
   if (!me) return undefined;
   const mine = Object.values(feed.calls).filter((c) => c.agent === me.id);
-  const over = (c: LiveCall) => c.phase === 'over' && (me.state === 'workingAfterCall' || !(me.sinceMs > (c.ended ?? 0)));
+  const over = (c: LiveCall) =>
+    c.phase === 'missed' ||
+    (c.phase === 'failed' && now - (c.ended ?? 0) < toldFor) ||
+    (c.phase === 'over' && (me.state === 'workingAfterCall' || !(me.sinceMs > (c.ended ?? 0))));
   return (
     mine.find((c) => c.phase === 'talking' || c.phase === 'held') ??
+    mine.find((c) => c.phase === 'dialling') ??
     mine.find((c) => c.phase === 'ringing') ??
     mine.find(over)
   );
