@@ -1,6 +1,7 @@
 package v253
 
 import (
+	"strings"
 	"time"
 
 	"callbox/cti/media/dsp"
@@ -73,18 +74,27 @@ const (
 	doubledDigit = 100 * time.Millisecond // a box repeats the digit each 70 ms
 )
 
+// listed are the codes of V.253 table 7 beside the keys, and those that chips
+// add to them.
+const listed = "RbKdircmeafhHpPlLwWsquoTvVtJ$QSEYX@/~"
+
+// doubtful is how long after a code that there is not no code is believed.
+const doubtful = 500 * time.Millisecond
+
 // teller turns codes into events; it is pure but for its memory.
 type teller struct {
 	last   byte // the last code that was no digit
 	lastAt time.Time
 	rang   time.Time
 	keys   keys
+
+	garbled time.Time // when a code came in a data state that there is not
 }
 
 // tell appends what a code means. In a data state nobody is called: the line
 // is off hook or the set is up, and DLE R is noise.
 func (t *teller) tell(to []Event, code byte, data bool, at time.Time) []Event {
-	if code >= byte(len(codes)) {
+	if data && t.suspect(code, at) || code >= byte(len(codes)) {
 		return to
 	}
 	if key(code) || code == '/' || code == '~' {
@@ -95,6 +105,16 @@ func (t *teller) tell(to []Event, code byte, data bool, at time.Time) []Event {
 		return to
 	}
 	return append(to, Event{Kind: kind, At: at})
+}
+
+// suspect says that a code in a data state is, or may be, made up of audio of
+// which bytes were lost, and of noise: codes that V.253 does not have came with
+// it. A key or a loss of the loop would be acted upon at once.
+func (t *teller) suspect(code byte, at time.Time) bool {
+	if !key(code) && !strings.ContainsRune(listed, rune(code)) {
+		t.garbled = at
+	}
+	return at.Sub(t.garbled) < doubtful
 }
 
 func (t *teller) doubled(code byte, kind Kind, at time.Time) bool {

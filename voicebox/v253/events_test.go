@@ -55,6 +55,7 @@ func TestEvents(t *testing.T) {
 		"end and begin lost":             {script: "0:/ 1:5 200:6 260:~", want: "digit began 5, digit ended 5, digit began 6, digit ended 6"},
 		"begin lost":                     {script: "0:5 60:~", want: "digit began 5, digit ended 5"},
 		"digit lost":                     {script: "0:/ 60:~"},
+		"noise in a data state":          {script: "0:5 200:x 210:1 300:l 650:/ 699:b 700:2 710:/ 711:3 730:~", want: "digit began 5, digit ended 5, digit began 2, digit ended 2, digit began 3, digit ended 3", data: true},
 		"letters and signs":              {script: "0:/ 1:* 60:~ 100:/ 101:D 160:~", want: "digit began *, digit ended *, digit began D, digit ended D"},
 	} {
 		t.Run(name, func(t *testing.T) {
