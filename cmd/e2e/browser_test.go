@@ -39,6 +39,7 @@ func TestDemoInTheBrowser(t *testing.T) {
 // the number of who calls the agent's own telephone comes after the first ring;
 // the supervisor sees a line in use, unplugged and back.
 func TestLinesInTheBrowser(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	firmware := simBox(t, dir, 2)
 	lines := analogue(dir, 1, "057188880001", "") + analogue(dir, 2, "057188880002", `, mode: attend, desk: "1001"`)

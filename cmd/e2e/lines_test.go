@@ -66,11 +66,13 @@ func (b *box) inService(lines ...string) {
 // line: caller ID before or behind the first ring, menu, pop, both tones in the
 // recording, busy tone at the end.
 func TestAnalogueCallReachesTheAgent(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"DTMF":      {"--callerid", "dtmf"},
 		"FSK, echo": {"--callerid", "fsk", "--level", "-20", "--hybrid", "10"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			simBox(t, dir, 1)
 			b := newBox(t, layout{site: analogueSite, extra: "voicebox:\n" + analogue(dir, 1, "4001234567", "")})
@@ -117,6 +119,7 @@ func TestAnalogueCallReachesTheAgent(t *testing.T) {
 // busy while it is up, both people in the recording; a call that nobody takes
 // is missed.
 func TestAttendedLine(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	simBox(t, dir, 1)
 	b := newBox(t, layout{site: analogueSite, extra: "voicebox:\n" + analogue(dir, 1, "057188880001", `, mode: attend, desk: "1001"`)})
@@ -227,6 +230,7 @@ func TestUnpluggedBox(t *testing.T) {
 // TestClickToDial lets an agent call out over the box's line: what the far side
 // does is told apart.
 func TestClickToDial(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	simBox(t, dir, 1)
 	b := newBox(t, layout{trunk: "none", site: analogueSite, extra: "voicebox:\n" + analogue(dir, 1, "057188880001", "")})
