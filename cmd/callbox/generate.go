@@ -220,8 +220,10 @@ func (c *callerIDCmd) checkCaller(caller dsp.CallerID) error {
 		wrong = "one of --number, --withheld and --absent"
 	case (c.Mode == "dtmf" || c.Short) && c.Name != "":
 		wrong = "only the long FSK message has a name"
-	case c.Mode == "dtmf" && (strings.Trim(c.Number, "0123456789") != "" || len(c.Number) > 20):
+	case c.Mode == "dtmf" && (strings.Trim(c.Number, "0123456789") != "" || len(c.Number) > 20 || len(c.Number) > 0 && len(c.Number) < 3):
 		wrong = fmt.Sprintf("DTMF cannot send the number %q", c.Number)
+	case c.Mode == "dtmf" && c.Short:
+		wrong = "--short is for FSK"
 	case c.Mode == "fsk":
 		wrong = arrivesAs(caller)
 	}

@@ -256,11 +256,13 @@ func TestGenerateRefusesWhatCannotBe(t *testing.T) {
 		"callerid":                       "a number is needed",
 		"callerid --number 1 --withheld": "one of",
 		"callerid --number 1x":           `"1x"`,
-		"callerid --mode dtmf --number 1 --name x": "only the long FSK message",
-		"callerid --mode dtmf --number +86":        "+86",
-		"callerid --number 114 --time 99999999":    "99999999",
-		"callerid --number 114 --name ☎":           "☎",
-		"callerid --mode pigeon --number 1":        "pigeon",
+		"callerid --mode dtmf --number 1 --name x":  "only the long FSK message",
+		"callerid --mode dtmf --number +86":         "+86",
+		"callerid --mode dtmf --number 12":          "12",
+		"callerid --mode dtmf --number 114 --short": "--short",
+		"callerid --number 114 --time 99999999":     "99999999",
+		"callerid --number 114 --name ☎":            "☎",
+		"callerid --mode pigeon --number 1":         "pigeon",
 	} {
 		file := filepath.Join(t.TempDir(), "x.wav")
 		code, _, errs := call("", append(append([]string{"generate"}, strings.Fields(args)...), "-o", file)...)

@@ -71,6 +71,7 @@ const (
 	longOn     = 80 // an on from here is sure the first time
 	leastOn    = 80 // a continuous tone is sure not before
 	goneHops   = 10 // a continuous tone is gone after
+	slideMost  = 40 // Hz
 	unlikeness = 4  // power of ons to each other, and of the quiet between to them
 )
 
@@ -82,6 +83,7 @@ const mostTones = 4
 type glance struct {
 	on    bool
 	power float32
+	pitch float32 // of one tone, in Hz
 	each  [mostTones]float32
 }
 
@@ -92,9 +94,10 @@ type segment struct {
 	begin       int64
 	all         float64 // power of all hops, summed
 	each        [mostTones]float64
-	lag         [2]float64 // of the last two hops
-	middle      float64    // mean, without two hops at either end
-	least, most float64    // there
+	lag         [2]glance // the last two hops
+	middle      float64   // mean, without two hops at either end
+	least, most float64   // there
+	low, high   float32   // there, of the pitch
 }
 
 // add takes a hop; the first two and the last two of a segment are its edges
@@ -108,18 +111,23 @@ func (s *segment) add(g glance) {
 	if s.n >= 4 {
 		s.settle(s.lag[0])
 	}
-	s.lag[0], s.lag[1] = s.lag[1], power
+	s.lag[0], s.lag[1] = s.lag[1], g
 	s.n++
 }
 
-func (s *segment) settle(power float64) {
-	n := float64(s.n - 3)
+func (s *segment) settle(g glance) {
+	n, power := float64(s.n-3), float64(g.power)
 	if n == 1 {
 		s.least, s.most = power, power
+		s.low, s.high = g.pitch, g.pitch
 	}
+	s.low, s.high = min(s.low, g.pitch), max(s.high, g.pitch)
 	s.middle += (power - s.middle) / n
 	s.least, s.most = min(s.least, power), max(s.most, power)
 }
+
+// slides says that its pitch is no exchange's: it wanders.
+func (s *segment) slides() bool { return s.high-s.low > slideMost }
 
 // chord says whether each of n tones has its share.
 func (s *segment) chord(n int) bool {
@@ -134,7 +142,7 @@ func (s *segment) chord(n int) bool {
 // level is the mean power, also of a segment too short to have a middle.
 func (s *segment) level() float64 {
 	if s.n <= 4 {
-		return s.lag[0]
+		return float64(s.lag[0].power)
 	}
 	return s.middle
 }
@@ -235,7 +243,7 @@ func (s *segment) sounds(on *segment, tones int) bool {
 	if tones > 0 {
 		return s.chord(tones)
 	}
-	if s.n > 4 && s.most > s.least*unlikeness {
+	if s.n > 4 && (s.most > s.least*unlikeness || s.slides()) {
 		return false
 	}
 	return s.level() < on.level()*unlikeness && on.level() < s.level()*unlikeness

@@ -5,6 +5,8 @@ const (
 	faxLeast = -43  // dBm0
 	faxHop   = toneHop
 	faxHole  = 4  // hops of 10 ms bridged: CED may turn its phase (V.25 §3.1)
+	faxDrift = 30 // Hz that a tone may wander; a note that slides is none
+	faxClear = 0.85
 	cngLeast = 40 // hops: 0.5 s ±15 % (T.30 §4.2)
 	cngMost  = 60
 	cngAfter = 20 // hops without it that follow, at least
@@ -55,12 +57,12 @@ func (f *Fax) Detect(in []int16) string {
 
 func (f *Fax) step() string {
 	loud := f.view.power > faxFloor
-	f.cng.add(loud && f.holds(&cngProbes))
-	f.ced.add(loud && f.holds(&cedProbes))
+	f.cng.add(f.holds(&cngProbes, loud))
+	f.ced.add(f.holds(&cedProbes, loud))
 	switch {
-	case f.cng.off == cngAfter && f.cng.on >= cngLeast && f.cng.on <= cngMost && f.cng.tell():
+	case f.cng.off == cngAfter && f.cng.on >= cngLeast && f.cng.on <= cngMost && f.cng.steady() && f.cng.tell():
 		return "cng"
-	case f.ced.on >= cedLeast && f.ced.tell():
+	case f.ced.on >= cedLeast && f.ced.steady() && f.ced.tell():
 		return "ced"
 	}
 	return ""
@@ -74,30 +76,43 @@ func (f *Fax) lasted(name string) int {
 	return f.ced.on
 }
 
-func (f *Fax) holds(probes *[3]probe) bool {
-	var sum float32
-	for i := range probes {
-		sum += probes[i].power(&f.view)
+// holds gives what part of the power three probes see, and where between them it lies, in Hz.
+func (f *Fax) holds(probes *[3]probe, loud bool) (share, place float32) {
+	if !loud {
+		return 0, 0
 	}
-	return sum*binShare > faxShare*f.view.power
+	var p [3]float32
+	for i := range probes {
+		p[i] = probes[i].power(&f.view)
+	}
+	sum := p[0] + p[1] + p[2]
+	return sum * binShare / f.view.power, (p[2] - p[0]) / sum * float32(bin)
 }
 
 // burst counts the hops of a tone, and those since.
 type burst struct {
-	on, off int
-	told    bool
+	on, off     int
+	told        bool
+	least, most float32 // place, where little else is heard
 }
 
-func (b *burst) add(heard bool) {
+func (b *burst) add(share, place float32) {
 	switch {
-	case !heard:
+	case share <= faxShare:
 		b.off++
+		return
 	case b.off > faxHole:
 		b.on, b.off = 1, 0
+		b.least, b.most = faxDrift, -faxDrift
 	default:
 		b.on, b.off = b.on+b.off+1, 0
 	}
+	if share > faxClear {
+		b.least, b.most = min(b.least, place), max(b.most, place)
+	}
 }
+
+func (b *burst) steady() bool { return b.most-b.least < faxDrift }
 
 func (b *burst) tell() bool {
 	first := !b.told

@@ -82,3 +82,23 @@ func TestNoFaxInSpeech(t *testing.T) {
 		}
 	}
 }
+
+// TestNoFaxInSweep: a tone that slides through their frequencies is neither.
+func TestNoFaxInSweep(t *testing.T) {
+	for _, d := range []time.Duration{5 * time.Second, 20 * time.Second, 40 * time.Second} {
+		if got := faxIn(sweep(300, 3400, d)); got != "" {
+			t.Errorf("sweep of %v: %q", d, got)
+		}
+	}
+}
+
+// sweep slides from one frequency to another.
+func sweep(from, to float64, d time.Duration) []int16 {
+	sound := make([]int16, samples(d))
+	phase, a := 0.0, Amplitude(-10)
+	for i := range sound {
+		phase += 2 * math.Pi / Rate * from * math.Pow(to/from, float64(i)/float64(len(sound)))
+		sound[i] = fit(a * math.Sin(phase))
+	}
+	return sound
+}

@@ -136,11 +136,15 @@ func (t *Tones) measure() {
 // look says what a track hears: its tone is on where nearly all power is in
 // its bins.
 func (tr *track) look(powers []float32, v *view, floor float32) glance {
-	var sum float32
-	for _, i := range tr.bins {
+	var sum, turn float32
+	for k, i := range tr.bins {
 		sum += powers[i]
+		turn += powers[i] * float32(k)
 	}
 	g := glance{on: v.power > floor && sum*binShare > toneShare*v.power, power: v.power}
+	if g.on && len(tr.each) == 0 {
+		g.pitch = turn / sum * float32(bin)
+	}
 	for k, i := range tr.each {
 		g.each[k] = powers[i]
 	}
@@ -192,7 +196,7 @@ func (tr *track) lasts(found []Heard, seen int64) []Heard {
 	for i := range tr.beats {
 		b := &tr.beats[i]
 		switch {
-		case b.sure > 0 && s.on && s.n == b.sure && s.chord(len(tr.each)):
+		case b.sure > 0 && s.on && s.n == b.sure && s.chord(len(tr.each)) && !s.slides():
 			found = tr.sure(found, i, 1, s.begin, seen)
 		case b.sure == 0 && !s.on && s.n >= b.check && s.n < b.check+2:
 			found = tr.complete(found, i, seen)

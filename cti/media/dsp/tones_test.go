@@ -134,6 +134,8 @@ func TestNoTones(t *testing.T) {
 		"digits":              AppendDTMF(nil, strings.Repeat(pad, 20), DefaultKeying),
 		"same digit":          AppendDTMF(nil, strings.Repeat("1", 60), Keying{-9, 2, 350 * ms, 350 * ms}),
 		"melody":              melody(100),
+		"sweep":               sweep(100, 3900, 20*time.Second),
+		"sweep back":          sweep(3900, 100, 25*time.Second),
 		"380 Hz as busy":      exchange{-10, -16, 0}.send(mustFind("busy"), 10*time.Second),
 		"520 Hz as busy":      exchange{-10, 16, 0}.send(mustFind("busy"), 10*time.Second),
 		"450 Hz in no rhythm": unrhythmic(),
