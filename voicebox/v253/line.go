@@ -2,6 +2,7 @@ package v253
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -104,7 +105,8 @@ func (m *Modem) Listen(ctx context.Context) (*Stream, error) {
 	if m.profile.hooks.listen == "" {
 		return nil, fmt.Errorf("listening on the line: %w: %s cannot", ErrRefused, m.profile.name)
 	}
-	if err := m.command(ctx, m.profile.hooks.listen, answerLimit); err != nil {
+	// By the book there is no such device, and +VRX hears what there is.
+	if err := m.command(ctx, m.profile.hooks.listen, answerLimit); err != nil && !errors.Is(err, ErrRefused) {
 		return nil, fmt.Errorf("listening on the line: %w", err)
 	}
 	return m.open(ctx, "AT+VRX", false)

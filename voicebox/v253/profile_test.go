@@ -2,6 +2,7 @@ package v253
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,39 @@ func TestLowerCase(t *testing.T) {
 			t.Errorf("%+v, want a ring", e)
 		}
 	})
+}
+
+// TestListensByTheBook: a box without the device that listens is asked for the
+// sound all the same, unless its family is known to have none.
+func TestListensByTheBook(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers  map[string]string
+		vrx      string
+		want     error
+		commands string
+	}{
+		"it hears":    {agere, "", nil, "AT+VLS=20 AT+VRX"},
+		"it does not": {agere, "ERROR", ErrRefused, "AT+VLS=20 AT+VRX"},
+		"its family":  {usr5637, "", ErrRefused, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answers := maps.Clone(tt.answers)
+				answers["AT+VLS=20"] = "ERROR"
+				if tt.vrx != "" {
+					answers["AT+VRX"] = tt.vrx
+				}
+				f := chip(answers)
+				m := opened(t, f, "auto")
+				if _, err := m.Listen(t.Context()); !errors.Is(err, tt.want) {
+					t.Errorf("Listen = %v, want %v", err, tt.want)
+				}
+				if got := strings.Join(f.commands(), " "); got != tt.commands {
+					t.Errorf("commands %q, want %q", got, tt.commands)
+				}
+			})
+		})
+	}
 }
 
 // TestSlowBox answers late, so that the search asks again and again, and after
