@@ -121,6 +121,19 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
+func TestAddressesInNestedBrackets(t *testing.T) {
+	box, err := Load(write(t, "callbox.yaml", "sip: {listen: [udp://127.0.0.1:0, 'tcp://127.0.0.1:0'], rtp_ports: 20000-20099}\nhttp: {listen: 127.0.0.1:0}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(box.SIP.Listen, " "); got != "udp://127.0.0.1:0 tcp://127.0.0.1:0" {
+		t.Errorf("sip.listen = %s", got)
+	}
+	if _, err := Load(write(t, "callbox.yaml", "webhooks: [{url: 'http://a/b', \"secret\":x, events: [call.*]}]\n")); err != nil {
+		t.Errorf("a quoted key needs no blank: %v", err)
+	}
+}
+
 func TestOnlyUTF8(t *testing.T) {
 	if _, err := Load(write(t, "callbox.yaml", "\ufeffdata: ./d\n")); err != nil {
 		t.Errorf("with a byte order mark: %v", err)

@@ -168,9 +168,28 @@ func bare(node ast.Node) ast.Node {
 		case *ast.TagNode:
 			node = n.Value
 		default:
-			return node
+			return whole(node)
 		}
 	}
+}
+
+// whole mends what the parser cuts in two inside nested brackets: a colon with
+// nothing behind it, as in udp://127.0.0.1:5060, belongs to a plain word (YAML
+// 1.2 §7.3.3).
+func whole(node ast.Node) ast.Node {
+	pairs, ok := entries(node)
+	if !ok || len(pairs) != 1 {
+		return node
+	}
+	pair := pairs[0]
+	key, value := pair.Key.GetToken(), pair.Value.GetToken()
+	_, one := pair.Value.(ast.ScalarNode)
+	if !one || key.Type != token.StringType || pair.Start.Position.Line != value.Position.Line || pair.Start.Position.Column+1 != value.Position.Column {
+		return node
+	}
+	word := *key
+	word.Value += ":" + value.Value
+	return ast.String(&word)
 }
 
 func entries(node ast.Node) ([]*ast.MappingValueNode, bool) {
