@@ -65,8 +65,12 @@ func openable(port string) string {
 	case err != nil:
 		return fmt.Sprintf("%s: %v", port, err)
 	}
+	_, wrong := unix.IoctlGetTermios(int(lock.Fd()), unix.TCGETS)
 	if err := lock.Close(); err != nil {
 		return fmt.Sprintf("%s: %v", port, err)
+	}
+	if wrong != nil {
+		return port + " is no serial port"
 	}
 	return ""
 }

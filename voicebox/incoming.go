@@ -12,9 +12,10 @@ import (
 const (
 	sameBurst  = 2 * time.Second // reports this near each other are of one burst
 	burstTime  = time.Second
-	numberTime = 3 * time.Second // caller ID comes at most so long after the first burst
-	ringGap    = 6 * time.Second // no burst for so long: the caller has given up
-	callerKept = 6 * time.Second // from a caller ID to the ring that it belongs to
+	numberTime = 3 * time.Second        // caller ID comes at most so long after the first burst
+	ringGap    = 6 * time.Second        // no burst for so long: the caller has given up
+	callerKept = 6 * time.Second        // from a caller ID to the ring that it belongs to
+	clickTime  = 500 * time.Millisecond // after going on hook a relay may look like a ring
 )
 
 // caller is a caller ID that came before the first ring.
@@ -62,6 +63,10 @@ func (s *session) rang() {
 	switch s.state {
 	case idle, inUse:
 		s.seize()
+	case resting:
+		if !s.off && time.Since(s.onHookAt) >= clickTime {
+			s.seize()
+		}
 	case ringing:
 		s.bell.burst(time.Now())
 		s.clock.set(ringSilence, ringGap)
@@ -84,7 +89,7 @@ func (s *session) seize() {
 	}
 	s.move(rings)
 	s.setUp = false // or it would not ring
-	s.leg, s.wanted, s.bell = leg, false, bell{}
+	s.leg, s.wanted, s.bell, s.from = leg, false, bell{}, leg.origin.From
 	s.bell.burst(time.Now())
 	s.clock.set(ringSilence, ringGap)
 	s.clock.set(numberWait, time.Until(s.bell.settled()))
@@ -120,12 +125,28 @@ func (s *session) identified(id dsp.CallerID) {
 	case idle, resting, inUse:
 		s.caller = caller{from, time.Now()}
 	case ringing:
+		if s.another(from) {
+			return
+		}
 		if from != (cti.Number{}) {
+			s.from = from
 			s.leg.tell(cti.Information{Calling: from})
 		}
 		s.leg.untold()
 		s.tryLift()
 	}
+}
+
+// another says whether a number is of another caller than the one whose call it
+// rings for: that one has given up, and the line rang on without a longer pause.
+func (s *session) another(from cti.Number) bool {
+	if !s.leg.told || from.E164 == "" || s.from.E164 == "" || from.E164 == s.from.E164 {
+		return false
+	}
+	s.finish(ringingEnds, cti.ErrRemoteHangup, "")
+	s.caller = caller{from, time.Now()}
+	s.seize()
+	return true
 }
 
 // tryLift answers the call if that is wanted and its number is known or will

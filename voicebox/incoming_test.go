@@ -245,6 +245,47 @@ func TestHangUpAndRest(t *testing.T) {
 	})
 }
 
+// TestRingAfterACall: who calls while the line still rests is no less a caller.
+func TestRingAfterACall(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b, leg := r.talks("line 1")
+		leg.Hangup(cti.CauseNormal)
+		time.Sleep(leastOffHook + clickTime)
+		synctest.Wait()
+		b.tells(v253.Ring)
+		next := r.leg()
+		b.identifies("13900000002")
+		got := <-next.(cti.Informer).Information()
+		if got.Calling.E164 != "+8613900000002" {
+			t.Errorf("the next caller is %+v", got.Calling)
+		}
+	})
+}
+
+// TestAnotherCaller: one gives up and another rings before a pause tells so.
+func TestAnotherCaller(t *testing.T) {
+	inBubble(t, oneLine(), func(t *testing.T, r *rig) {
+		b := r.box("line 1")
+		b.tells(v253.Ring)
+		first := r.leg()
+		b.identifies("13900000001")
+		synctest.Wait()
+		time.Sleep(5 * time.Second)
+		b.identifies("013900000001") // the same in another form
+		synctest.Wait()
+		if isOver(first) {
+			t.Fatal("a second report ended the call")
+		}
+		b.tells(v253.Ring)
+		b.identifies("13900000002")
+		within(t, time.Second, first.Done())
+		wantErr(t, first.Err(), cti.ErrRemoteHangup)
+		if second := r.leg(); second.Origin().From.E164 != "+8613900000002" {
+			t.Errorf("the second caller is %+v", second.Origin().From)
+		}
+	})
+}
+
 // TestTakenAtTheSet: somebody answers on a telephone in parallel.
 func TestTakenAtTheSet(t *testing.T) {
 	inBubble(t, oneLine(), func(t *testing.T, r *rig) {

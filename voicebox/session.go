@@ -25,19 +25,21 @@ const (
 // methods and what they change need no locks.
 type session struct {
 	*line
-	ctx    context.Context
-	box    box
-	clock  *clock
-	state  state
-	failed error // the box is of no more use as it is
-	misses int   // of the sign of life
-	off    bool  // we are off hook
-	setUp  bool  // the ordinary telephone is
+	ctx      context.Context
+	box      box
+	clock    *clock
+	state    state
+	failed   error     // the box is of no more use as it is
+	misses   int       // of the sign of life
+	off      bool      // we are off hook
+	onHookAt time.Time // when we were not any more
+	setUp    bool      // the ordinary telephone is
 
 	leg    *leg
 	wanted bool   // the leg is to be answered
 	sound  *audio // nil while none flows
 	caller caller
+	from   cti.Number // of the call that rings
 	bell   bell
 	out    outgoing
 	far    farEnd
@@ -303,7 +305,7 @@ func (s *session) onHook() {
 		s.fail(err)
 		return
 	}
-	s.off = false
+	s.off, s.onHookAt = false, time.Now()
 }
 
 // talk lets sound flow both ways.

@@ -55,7 +55,7 @@ var moves = map[state]map[happening]state{
 	talking:  {partyGone: resting, givenUp: resting, tooLong: resting},
 	attended: {setReplaced: resting, partyGone: inUse, givenUp: inUse, tooLong: inUse},
 	inUse:    {setReplaced: resting, rings: ringing, tooLong: idle},
-	resting:  {rested: idle, setAttended: attended, setTaken: inUse, tooLong: idle},
+	resting:  {rested: idle, rings: ringing, setAttended: attended, setTaken: inUse, tooLong: idle},
 }
 
 // next is pure. The session stores what it returns and only then acts on it.
