@@ -111,9 +111,13 @@ func TestFSKGrid(t *testing.T) {
 // TestFSKPreamble leaves out of seizure and mark what senders leave out.
 func TestFSKPreamble(t *testing.T) {
 	message := someone.MDMF()
+	seeds := 1
+	if long() {
+		seeds = 20
+	}
 	for _, m := range []Modulation{Bell202, V23} {
 		for _, bits := range [][2]int{{300, 180}, {96, 55}, {0, 180}, {0, 80}, {0, 35}, {300, 35}, {37, 70}, {0, 1200}, {2000, 180}} {
-			for seed := range uint64(2) {
+			for seed := range uint64(seeds) {
 				w := usual(m)
 				w.seizure, w.marks, w.seed, w.snr = bits[0], bits[1], seed, 12
 				if !arrives(w.send(message), message) {
@@ -232,9 +236,13 @@ func (w wire) bits(message []byte) (bits []bool) {
 // of those whose phase jumps as well.
 func TestFSKUnsteady(t *testing.T) {
 	message := someone.MDMF()
+	tries := 12
+	if long() {
+		tries = 400
+	}
 	for _, jump := range []float64{0, 0.2} {
 		lost := 0
-		for seed := range uint64(40) {
+		for seed := range uint64(tries) {
 			w := usual(Modulation(seed % 2))
 			w.seed, w.snr, w.marks = seed, 12, 80
 			w.mark, w.space, w.clock = float64(seed%3)-1, float64(seed/2%3)-1, 0.8*(float64(seed%3)-1)
@@ -242,8 +250,9 @@ func TestFSKUnsteady(t *testing.T) {
 				lost++
 			}
 		}
-		if lost > 3 {
-			t.Errorf("jumps of %v: %d of 40 did not arrive", jump, lost)
+		t.Logf("jumps of %v: %d of %d did not arrive", jump, lost, tries)
+		if 10*lost > tries {
+			t.Error("more than 10 %")
 		}
 	}
 }

@@ -128,7 +128,7 @@ func TestListenerOffice(t *testing.T) {
 		"busy of two cadences":     {every(350, 350, 350, 60000), []string{"tone busy"}},
 		"dial tone of two seconds": {every(2000, 60000), []string{"tone dial"}},
 	} {
-		office := exchange{level: -15}.send(Cadence{Hz: []float64{450}, Pattern: tt.pattern}, 24*time.Second)
+		office := exchange{level: -15}.send(Cadence{Hz: []float64{450}, Pattern: tt.pattern}, 15*time.Second)
 		if got, _ := listenAll(AppendSilence(office, 3*time.Second)); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
