@@ -203,10 +203,10 @@ func (s *suppressor) judge(left, echo float32) float32 {
 func (s *suppressor) measure(left, floor float32) {
 	switch ratio := max(0, left-floor) / (s.peak + 1); {
 	case s.peak < 4*floor:
-	case s.near:
-		s.leak = min(1, s.leak*1.0005) // 0.4 dB a second, should the path have grown worse for good
 	case ratio < s.leak:
 		s.leak += 0.05 * (ratio - s.leak)
+	case s.hang > 0:
+		s.leak = min(1, s.leak*1.0005) // 0.4 dB a second, should the path have grown worse for good
 	default:
 		s.leak += 0.02 * (ratio - s.leak)
 	}

@@ -7,8 +7,9 @@ const (
 	tight    = 0.01  // times the path's energy: what a known one may differ by
 	utmost   = 0.6   // energy of any path: no line gives back more than it got
 	young    = 30    // chunks: a path that has heard less may fit one vowel or chord only
-	nobody   = 1e-4  // of an error is taken for somebody's voice while the path is not known
-	somebody = 1     // and when it is
+	nobody   = 1e-4  // of an error is taken for somebody's voice while the path is not known,
+	perhaps  = 0.02  // in turns with this after 0.8 s of that,
+	somebody = 1     // and when it is known
 )
 
 // learner is what the canceller knows of its paths.
@@ -16,9 +17,10 @@ type learner struct {
 	stage stage
 	now   int64 // end of the last chunk
 
-	look  finder
-	lag   int // its peak
-	looks int
+	look   finder
+	lag    int // its peak
+	steady int // and how often it saw it in a row
+	looks  int
 
 	solve  solver
 	peak   int            // the finder's peak for its path
@@ -77,11 +79,12 @@ func (c *Canceller) learn() {
 		c.rest--
 		return
 	}
-	if c.solve.now == c.now { // begun anew on this very chunk
-		return
+	came := c.near.upto(c.now, chunk)
+	if c.solve.now == c.now || c.stage == blank && meanSquare(came) < 3*c.suppress.noise.level {
+		return // begun anew on this very chunk, or nothing came
 	}
 	c.solve.take(c.now, &c.far, &c.near, c.learnt[:])
-	c.duel.add(c.heard[:], c.learnt[:], c.near.upto(c.now, chunk))
+	c.duel.add(c.heard[:], c.learnt[:], came)
 	if c.better() {
 		c.adopt()
 	}
@@ -96,23 +99,36 @@ func (c *Canceller) search(end int64) {
 	c.looks++
 	search := c.stage != sure || c.poor() || c.looks%8 == 0
 	lag, quality := c.look.look(&c.far, &c.near, end, search)
-	again := closeTo(lag, c.lag, 32)
+	c.steady++
+	if !closeTo(lag, c.lag, 32) {
+		c.steady = 0
+	}
 	c.lag = lag
-	if lag < 0 || c.look.looks < 3 || quality < 30 || !again {
+	if lag < 0 || c.look.looks < 3 || quality < 30 || c.steady == 0 {
 		return
 	}
 	switch c.stage {
 	case sure:
-		c.check(lag, quality > 60)
+		c.check(lag, quality > 40)
 	case doubting:
 		if quality > 60 && !closeTo(lag, c.peak, 8) && !c.jump(lag-c.echo.peak) && c.age >= 15 && !c.duel.promising() {
 			c.propose(lag)
 		}
 	default:
-		outside := lag < c.solve.delay || lag >= c.solve.delay+2*lead
-		if c.solve.idle() || c.age >= 3 && outside {
-			c.propose(lag)
-		}
+		c.seek(lag)
+	}
+}
+
+// seek follows the finder while no path is sure: unless the one that is heard takes
+// away most of the echo (10 dB; 6 dB, if the finder insists).
+func (c *Canceller) seek(lag int) {
+	outside := lag < c.solve.delay || lag >= c.solve.delay+2*lead
+	explained := c.left < 0.1*c.came || c.left < 0.25*c.came && c.steady < 8
+	switch {
+	case c.solve.idle() || c.age >= 3 && outside && !explained:
+		c.propose(lag)
+	case c.stage == fresh && c.solve.delay != c.echo.delay && c.age > 12 && !c.duel.promising():
+		c.begin(c.echo.delay, c.echo.peak, &c.echo.taps)
 	}
 }
 
@@ -131,7 +147,7 @@ func (c *Canceller) check(lag int, clear bool) {
 		return
 	}
 	if elsewhere && c.age > 25 {
-		c.settle()
+		c.resume()
 	}
 }
 
@@ -174,23 +190,25 @@ func (c *Canceller) jumps() {
 
 // begin lets the solver work anew with what is believed of a path.
 func (c *Canceller) begin(delay, peak int, belief *[solveTaps]float32) {
-	since := int64(0)
-	if c.stage == doubting {
-		since = c.since
-	}
 	c.peak, c.age, c.rest, c.duel = peak, 0, 0, duel{}
 	c.solve.believe(loose, nobody, peak-delay)
-	c.solve.begin(c.now, delay, since, belief, &c.far, &c.near)
+	c.solve.begin(c.now, delay, c.since, belief, &c.far, &c.near)
+}
+
+// resume lets the solver go on from the path heard.
+func (c *Canceller) resume() {
+	c.begin(c.echo.delay, c.echo.peak, &c.echo.taps)
+	c.settle()
 }
 
 // settle lets the solver only follow small changes of the path heard from now on.
 func (c *Canceller) settle() {
-	if c.solve.delay != c.echo.delay || c.solve.since > 0 {
-		c.begin(c.echo.delay, c.echo.peak, &c.echo.taps)
+	differs, blame := max(tight, min(1, 4*c.suppress.leak)), float32(somebody)
+	if c.suppress.leak > 0.003 {
+		blame = perhaps
 	}
-	differs := max(tight, min(1, 4*c.suppress.leak))
 	c.solve.prior = c.echo.taps
-	c.solve.believe(differs*max(1e-3, energy(&c.echo.taps)), somebody, c.echo.peak-c.echo.delay)
+	c.solve.believe(differs*max(1e-3, energy(&c.echo.taps)), blame, c.echo.peak-c.echo.delay)
 }
 
 // watch hears whether the path leaves what it left so far.
@@ -201,18 +219,14 @@ func (c *Canceller) watch() {
 	s := &c.suppress
 	left := c.balance()
 	if c.stage == fresh {
-		if c.age > young && c.left < 0.03*c.came && c.came > 20*s.noise.level {
-			s.leak = min(s.leak, 0.1)
-			c.stage = c.stage.after(proved)
-			c.settle()
-		}
+		c.prove()
 		return
 	}
 	if left < max(s.peak/16, surely*(s.leak*s.peak+s.noise.level+1)) {
 		c.odd = 0
 		if c.calm++; c.calm == 5 && c.stage == doubting {
 			c.stage = c.stage.after(calmed)
-			c.settle()
+			c.resume()
 		}
 		return
 	}
@@ -221,6 +235,29 @@ func (c *Canceller) watch() {
 		c.stage, c.since = c.stage.after(strange), c.now-4*chunk
 		c.look.forget()
 		c.begin(c.echo.delay, c.echo.peak, &c.echo.taps)
+	}
+}
+
+// prove makes a path sure that took 20 dB away for a quarter of a second, longer
+// than a chord or vowel stays as it is (15 dB after two seconds: not all lines are so
+// good).
+func (c *Canceller) prove() {
+	noise := 5 * c.suppress.noise.level // came and left are sums over five chunks
+	limit := float32(0.01)
+	if c.age > 100 {
+		limit = 0.03
+	}
+	switch {
+	case c.came < 4*noise:
+	case c.left-noise > limit*c.came:
+		c.calm = 0
+	default:
+		c.calm++
+	}
+	if c.age > young && c.calm >= 12 {
+		c.suppress.leak = min(c.suppress.leak, 0.1)
+		c.stage = c.stage.after(proved)
+		c.settle()
 	}
 }
 
@@ -256,6 +293,10 @@ func (c *Canceller) better() bool {
 func (c *Canceller) adopt() {
 	if c.stage == doubting {
 		c.suppress.leak = max(c.suppress.leak, 0.1)
+		c.age = 0
+	}
+	if c.stage != sure {
+		c.came, c.left, c.calm = 0, 0, 0
 	}
 	c.stage = c.stage.after(adopted)
 	c.echo.delay, c.echo.peak, c.echo.taps = c.solve.delay, c.peak, c.solve.taps
@@ -278,8 +319,12 @@ func (c *Canceller) work() {
 		most, c.rest = 2, 1
 	case c.stage == doubting && c.age > 15:
 		most, enough = 2, 0.01
+	case c.age > 300:
+		most, c.rest = 2, 3
+		fallthrough
 	case c.age > 40:
-		enough = 0.03
+		c.solve.blame = [2]float32{nobody, perhaps}[c.age/40%2]
+		enough = 0.01
 	}
 	for range most {
 		if c.solve.step() >= enough {

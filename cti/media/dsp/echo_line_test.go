@@ -74,10 +74,13 @@ func (l twoWire) run(c *Canceller) call {
 		}
 		for i := range near {
 			m := at + i
-			for j, h := range l.hybrid {
-				if p := m - l.delay - j; p >= 0 {
-					k.echo[m] += h * sent[p]
+			if p := m - l.delay; p >= 0 {
+				was := sent[max(0, p-len(l.hybrid)+1) : p+1]
+				var sum float64
+				for j, v := range was {
+					sum += v * l.hybrid[len(was)-1-j]
 				}
+				k.echo[m] = sum
 			}
 			if m < len(l.voice) {
 				k.clean[m] = l.voice[m]
@@ -143,10 +146,14 @@ func hybridOf(name string, erl float64) []float64 {
 		sum += h[i] * h[i]
 	}
 	k := math.Sqrt(math.Pow(10, -erl/10) / sum)
+	end := 0
 	for i := range h {
 		h[i] *= k
+		if math.Abs(h[i]) > 1e-5 {
+			end = i + 1
+		}
 	}
-	return h
+	return h[:end]
 }
 
 func white(n int, seed uint64) []float64 {
