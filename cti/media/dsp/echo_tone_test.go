@@ -38,11 +38,15 @@ func hybridAt(shape string, loss, hz float64) []float64 {
 // frame that is lost or comes twice, which shifts the tone's phase, does no harm
 // that lasts.
 func TestEchoOfTones(t *testing.T) {
-	for name, hz := range map[string][]float64{
-		"450": {450}, "620": {620}, "800": {800}, "1000": {1000}, "2100": {2100}, "350+440": {350, 440},
-	} {
-		for _, loss := range []float64{6, 10, 20} {
-			for _, shape := range []string{"short", "medium", "spread"} {
+	tones := map[string][]float64{"450": {450}, "800": {800}, "350+440": {350, 440}}
+	losses, shapes := []float64{6, 10}, []string{"short", "spread"}
+	if long() {
+		tones["620"], tones["1000"], tones["2100"] = []float64{620}, []float64{1000}, []float64{2100}
+		losses, shapes = []float64{6, 10, 20}, []string{"short", "medium", "spread"}
+	}
+	for name, hz := range tones {
+		for _, loss := range losses {
+			for _, shape := range shapes {
 				t.Run(fmt.Sprintf("%s, %s, %.0f dB", name, shape, loss), func(t *testing.T) {
 					far := append(make([]float64, 8*400), toneOf(8*3600, -5.5, hz...)...)
 					line := twoWire{far: far, hybrid: hybridAt(shape, loss, hz[0]), delay: 480, noise: -60}
@@ -77,8 +81,8 @@ func TestDigitsUnderTone(t *testing.T) {
 	for i, v := range keyed {
 		voice[i] = float64(v)
 	}
-	for _, hz := range []float64{450, 500, 800, 1000} {
-		for _, loss := range []float64{6, 10, 40} {
+	for _, hz := range []float64{450, 800} {
+		for _, loss := range []float64{6, 40} {
 			far := toneOf(len(voice)+1600, -5.5, hz)
 			k := twoWire{far: far, voice: voice, hybrid: hybridAt("short", loss, hz), delay: 480, noise: -60}.run(NewCanceller(512))
 			if heard := digitsIn(k.out); heard != keys {
