@@ -216,10 +216,7 @@ func speech(t testing.TB, voice, text string) []float64 {
 	if x, ok := spoken.Load(key); ok {
 		return x.([]float64)
 	}
-	if _, err := exec.LookPath("espeak-ng"); err != nil {
-		t.Skip("no espeak-ng: apt-get install espeak-ng")
-	}
-	wav, err := exec.Command("espeak-ng", "-v", voice, "--stdout", text).Output()
+	wav, err := exec.Command(tool(t, "espeak-ng"), "-v", voice, "--stdout", text).Output()
 	if err != nil {
 		t.Fatalf("espeak-ng: %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // tool finds another maker's program to compare with.
-func tool(t *testing.T, name string) string {
+func tool(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -102,13 +102,7 @@ func muchSpeech(t *testing.T) iter.Seq[utterance] {
 // say is speech of espeak-ng at 8 kHz, -16 dBm0 over all.
 func say(t *testing.T, voice string, pitch, pace int, text string) []int16 {
 	t.Helper()
-	if _, err := exec.LookPath("espeak-ng"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no espeak-ng: scripts/tools test installs it")
-		}
-		t.Skip("no espeak-ng: scripts/tools test installs it")
-	}
-	cmd := exec.Command("espeak-ng", "-v", voice, "-p", fmt.Sprint(pitch), "-s", fmt.Sprint(pace), "--stdin", "--stdout")
+	cmd := exec.Command(tool(t, "espeak-ng"), "-v", voice, "-p", fmt.Sprint(pitch), "-s", fmt.Sprint(pace), "--stdin", "--stdout")
 	cmd.Stdin = strings.NewReader(text)
 	wav, err := cmd.Output()
 	if err != nil || len(wav) < 1000 {
