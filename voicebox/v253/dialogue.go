@@ -16,6 +16,7 @@ type question struct {
 	command string
 	lines   []string
 	size    int
+	bare    int         // so many results without a text belong to what was asked before
 	final   chan string // one result code, buffered
 }
 
@@ -52,6 +53,10 @@ func (m *Modem) answered(text []byte) {
 	line := strings.TrimSpace(string(text))
 	result := strings.ToUpper(line) // some boxes whisper
 	if _, known := results[result]; known && (len(line) > 1 || m.deaf || q.command == reset) {
+		if q.bare > 0 && len(q.lines) == 0 && results[result] == nil {
+			q.bare--
+			return
+		}
 		m.question = nil
 		q.final <- result
 		return
@@ -107,26 +112,31 @@ func (m *Modem) ready(ctx context.Context) error {
 // lines before that are the answer. When no result comes the box's state is
 // unknown, and the next command begins with a resync.
 func (m *Modem) ask(ctx context.Context, text string, limit time.Duration) ([]string, error) {
+	q := &question{command: text, final: make(chan string, 1)}
+	err := m.inquire(ctx, q, limit)
+	return q.lines, err
+}
+
+// inquire sends a question's command and waits for its result.
+func (m *Modem) inquire(ctx context.Context, q *question, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within %v", ErrSilent, limit))
 	defer cancel()
-	q := m.put(text)
-	err := m.send(ctx, text+"\r")
+	m.put(q)
+	err := m.send(ctx, q.command+"\r")
 	if err == nil {
 		err = m.await(ctx, q)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", text, err)
+		return fmt.Errorf("%s: %w", q.command, err)
 	}
-	return q.lines, nil
+	return nil
 }
 
 // put makes a question the one that answers belong to.
-func (m *Modem) put(text string) *question {
-	q := &question{command: text, final: make(chan string, 1)}
+func (m *Modem) put(q *question) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.question = q
-	return q
 }
 
 // await waits for a question's result code.

@@ -26,6 +26,9 @@ const (
 // patience is how long each round of the search waits for an answer.
 var patience = [...]time.Duration{300 * time.Millisecond, 500 * time.Millisecond, 800 * time.Millisecond, 1200 * time.Millisecond}
 
+// bareResults is how many results that belong to earlier codes are passed over.
+const bareResults = 4
+
 // hello makes answers readable: no echo, words, result codes on.
 const hello = "ATE0Q0V1"
 
@@ -62,27 +65,12 @@ func (m *Modem) greet(ctx context.Context, limit time.Duration) error {
 	if _, err := m.ask(ctx, hello, limit); err != nil {
 		return err
 	}
-	limit = max(limit, textLimit)
-	lines, err := m.ask(ctx, "ATI0", limit)
-	for range 3 {
-		if err != nil || len(lines) > 0 {
-			break
-		}
-		lines, err = m.again(ctx, limit)
-	}
-	if errors.Is(err, ErrSilent) { // it has no text, but it lives
+	q := &question{command: "ATI0", bare: bareResults, final: make(chan string, 1)}
+	err := m.inquire(ctx, q, max(limit, textLimit))
+	if errors.Is(err, ErrSilent) && q.bare < bareResults { // it has no text, but it lives
 		return nil
 	}
 	return err
-}
-
-// again waits for one more answer to what was asked.
-func (m *Modem) again(ctx context.Context, limit time.Duration) ([]string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrSilent)
-	defer cancel()
-	q := m.put("")
-	err := m.await(ctx, q)
-	return q.lines, err
 }
 
 // listenDeaf begins or ends the time in which only answers count.

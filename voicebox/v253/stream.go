@@ -349,7 +349,8 @@ func (m *Modem) leaveBy(ctx context.Context, codes []string) (bool, error) {
 func (m *Modem) tryEnd(ctx context.Context, code string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, endAnswer, ErrSilent)
 	defer cancel()
-	q := m.put("")
+	q := &question{final: make(chan string, 1)}
+	m.put(q)
 	if err := m.send(ctx, code); err != nil {
 		return err
 	}
