@@ -41,12 +41,11 @@ type jobBody struct {
 	Class       string         `json:"class,omitempty" doc:"dispatch, notice or marketing"`
 	Priority    priority       `json:"priority,omitempty"`
 	CallbackURL string         `json:"callback_url,omitempty"`
-	SendAt      any            `json:"send_at,omitempty" doc:"not yet supported"`
-	ValidUntil  any            `json:"valid_until,omitempty" doc:"not yet supported"`
-	Tiers       any            `json:"tiers,omitempty" doc:"not yet supported"`
-	Repeat      any            `json:"repeat,omitempty" doc:"not yet supported"`
-	Dedup       any            `json:"dedup,omitempty" doc:"not yet supported"`
-	ConfirmOver any            `json:"confirm_over,omitempty" doc:"not yet supported"`
+	SendAt      *time.Time     `json:"send_at,omitempty"`
+	ValidUntil  *time.Time     `json:"valid_until,omitempty"`
+	Tiers       []sms.Tier     `json:"tiers,omitempty" doc:"instead of to: levels that are told one after another"`
+	Repeat      *sms.Repeat    `json:"repeat,omitempty"`
+	Dedup       *sms.Dedup     `json:"dedup,omitempty"`
 }
 
 func (b jobBody) request(who *caller) sms.Request {
@@ -54,7 +53,7 @@ func (b jobBody) request(who *caller) sms.Request {
 		To: b.To, Text: b.Text, Template: b.Template, Vars: b.Vars, Account: b.Account,
 		Ref: b.Ref, Key: b.Key, Class: b.Class, Priority: b.Priority.Priority, CallbackURL: b.CallbackURL,
 		SendAt: b.SendAt, ValidUntil: b.ValidUntil, Tiers: b.Tiers, Repeat: b.Repeat,
-		Dedup: b.Dedup, ConfirmOver: b.ConfirmOver, Signer: signerOf(who),
+		Dedup: b.Dedup, Signer: signerOf(who),
 	}
 }
 

@@ -95,10 +95,11 @@ func (w *work) extend(plan *NewJob) error {
 
 // shown is the new job as the API shows it.
 func (j NewJob) shown() Job {
-	job := Job{ID: j.ID, Ref: j.Ref, Key: j.Key, Class: j.Class, Account: j.Account, Status: JobOpen, Created: j.Created}
+	job := Job{ID: j.ID, Ref: j.Ref, Key: j.Key, Class: j.Class, Account: j.Account, Status: JobOpen, Created: j.Created, Notice: j.Notice}
 	for _, r := range j.Records {
 		job.Messages = append(job.Messages, r.Message)
 	}
+	job.Count()
 	return job
 }
 
@@ -117,14 +118,18 @@ func (g *Gateway) plan(ctx context.Context, req Request) (NewJob, error) {
 	}
 	job := NewJob{
 		ID: newID(), Ref: req.Ref, Key: req.Key, Class: t.Class, Account: req.Account,
-		Created: stamp.Now(), Replies: t.Replies,
+		Created: stamp.Now(), Replies: t.Replies, Notice: req.notice(&faults),
 	}
 	if job.Digest, err = req.digest(); err != nil {
 		return NewJob{}, err
 	}
 	for _, to := range g.recipients(req, &faults) {
 		r := g.record(job, to, t.Text)
-		r.Rank, r.Callback, r.Signer = rank, req.CallbackURL, req.Signer
+		r.Rank, r.Callback, r.Signer, r.Format = rank, req.CallbackURL, req.Signer, req.Format
+		r.Tier, r.Class, r.Bound = to.tier, job.Class, req.Account != ""
+		if to.tier > 0 {
+			r.Status, r.Times = Scheduled, map[Status]stamp.Time{Scheduled: job.Created}
+		}
 		if r.Parts > maxParts && !faults.has("text") {
 			faults.add("text", "%d parts, the limit is %d", r.Parts, maxParts)
 		}
@@ -261,24 +266,53 @@ func clean(s string) bool {
 type recipient struct {
 	e164, raw string
 	account   Account
+	tier      int
 }
 
-// recipients are the request's numbers, each once.
+// levels are the lists of numbers that a request has, by the field that names
+// them: to, or those of its tiers.
+func (r Request) levels(faults *Invalid) (names []string, lists [][]string) {
+	if len(r.Tiers) == 0 {
+		return []string{"to"}, [][]string{r.To}
+	}
+	if len(r.To) > 0 {
+		faults.add("to", "is given beside tiers")
+	}
+	for i, t := range r.Tiers {
+		names, lists = append(names, fmt.Sprintf("tiers[%d].to", i)), append(lists, t.To)
+	}
+	return names, lists
+}
+
+// recipients are the request's numbers, each once a level.
 func (g *Gateway) recipients(req Request, faults *Invalid) []recipient {
-	if len(req.To) == 0 && empty(req.Tiers) || len(req.To) > maxTo {
-		faults.add("to", "%d numbers, not 1 to %d", len(req.To), maxTo)
+	var all []recipient
+	names, lists := req.levels(faults)
+	for tier, to := range lists {
+		for _, r := range g.level(names[tier], to, req.Account, faults) {
+			r.tier = tier
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// level are the numbers of one list.
+func (g *Gateway) level(field string, to []string, account string, faults *Invalid) []recipient {
+	if len(to) == 0 || len(to) > maxTo {
+		faults.add(field, "%d numbers, not 1 to %d", len(to), maxTo)
 		return nil
 	}
-	if req.Account != "" && g.lane(req.Account) == nil {
-		faults.add("account", "there is no account %q", req.Account)
+	if account != "" && g.lane(account) == nil {
+		faults.add("account", "there is no account %q", account)
 		return nil
 	}
 	seen := map[string]bool{}
 	var all []recipient
-	for i, raw := range req.To {
-		r, err := g.recipient(raw, req.Account)
+	for i, raw := range to {
+		r, err := g.recipient(raw, account)
 		if err != nil {
-			faults.add(fmt.Sprintf("to[%d]", i), "%w", err)
+			faults.add(fmt.Sprintf("%s[%d]", field, i), "%w", err)
 		} else if !seen[r.e164] {
 			seen[r.e164] = true
 			all = append(all, r)

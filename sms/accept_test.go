@@ -76,13 +76,12 @@ func fields(err error) (names []string) {
 func TestAcceptRefusesWhatIsNotServed(t *testing.T) {
 	d := open(t)
 	for field, body := range map[string]string{
-		"send_at":      `{"to":["13800138000"],"text":"x","send_at":"2026-01-01T00:00:00Z"}`,
-		"valid_until":  `{"to":["13800138000"],"text":"x","valid_until":"2026-01-01T00:00:00Z"}`,
-		"tiers":        `{"tiers":[{"to":["13800138000"],"after":60}],"text":"x"}`,
-		"repeat":       `{"to":["13800138000"],"text":"x","repeat":{"every":60,"times":2}}`,
-		"dedup":        `{"to":["13800138000"],"text":"x","dedup":{"key":"a","window":60}}`,
-		"confirm_over": `{"to":["13800138000"],"text":"x","confirm_over":5}`,
-		"text":         `{"to":["13800138000"],"text":"确认 {ack}"}`,
+		"send_at":     `{"to":["13800138000"],"text":"x","send_at":"2026-01-01T00:00:00Z"}`,
+		"valid_until": `{"to":["13800138000"],"text":"x","valid_until":"2026-01-01T00:00:00Z"}`,
+		"tiers":       `{"tiers":[{"to":["13800138000"],"after":60}],"text":"x"}`,
+		"repeat":      `{"to":["13800138000"],"text":"x","repeat":{"every":60,"times":2}}`,
+		"dedup":       `{"to":["13800138000"],"text":"x","dedup":{"key":"a","window":60}}`,
+		"text":        `{"to":["13800138000"],"text":"确认 {ack}"}`,
 	} {
 		var req sms.Request
 		if err := json.Unmarshal([]byte(body), &req); err != nil {
@@ -94,7 +93,7 @@ func TestAcceptRefusesWhatIsNotServed(t *testing.T) {
 		}
 	}
 	var req sms.Request
-	const empty = `{"to":["13800138000"],"text":"x","send_at":"","valid_until":null,"tiers":[],"repeat":{},"dedup":null,"priority":7}`
+	const empty = `{"to":["13800138000"],"text":"x","send_at":null,"valid_until":null,"tiers":[],"repeat":null,"dedup":null,"priority":7}`
 	if err := json.Unmarshal([]byte(empty), &req); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +225,7 @@ func TestKeyIsOfTheSameRequest(t *testing.T) {
 	var ids []string
 	for _, body := range []string{
 		`{"to":["13800138000"],"text":"x","key":"k"}`,
-		`{"key":"k","tiers":[],"dedup":{},"send_at":"","text":"x","to":["13800138000"]}`,
+		`{"key":"k","tiers":[],"dedup":null,"send_at":null,"text":"x","to":["13800138000"]}`,
 	} {
 		var req sms.Request
 		if err := json.Unmarshal([]byte(body), &req); err != nil {

@@ -175,6 +175,7 @@ func TestThrottlePausesTheLane(t *testing.T) {
 		d.run()
 		d.send(zhang, "x")
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		want := []time.Duration{0, 1, 3, 7, 15, 31}
 		for i := range want {
 			want[i] *= time.Second

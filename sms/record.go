@@ -12,7 +12,15 @@ type Record struct {
 	Lost      int     // how often its outcome became unknown
 	Pieces    []Piece // its parts at the carrier, in order; none before the answer
 	Callback  string  // the job's callback_url
+	Format    string  // of what goes there; empty: the webhooks' own
 	Signer    string  // the API key that signs callbacks
+	Class     string  // the job's
+
+	Due   stamp.Time // when a scheduled one is queued; zero: by something else
+	Until stamp.Time // not submitted after that; zero: no limit
+	Bound bool       // to its account: no fail-over
+	Token string     // of the link that acknowledges; empty: none
+	Late  bool       // it was told that it is not delivered in time
 }
 
 // Piece is one part as the carrier knows it, and the last word on it.
@@ -26,6 +34,12 @@ type NewJob struct {
 	ID, Ref, Key, Class, Account string
 	Created                      stamp.Time
 	Digest                       string // of the request, for Key
+	Awaiting                     bool   // a confirmation
+	Dedup                        string // finds this job until DedupUntil; empty: none
+	DedupUntil                   stamp.Time
+	SendAt, ValidUntil           stamp.Time // zero: none
+	Notice                       *Notice    // nil: one text each, and that is all
+	Step                         stamp.Time // when the notice's next step is; zero: none
 	Replies                      map[string]string
 	Records                      []Record
 }
@@ -101,4 +115,12 @@ func JobStatus(messages []Message) string {
 		return JobCanceled
 	}
 	return JobDone
+}
+
+// Count fills the job's counts.
+func (j *Job) Count() {
+	j.Counts = map[Status]int{}
+	for _, m := range j.Messages {
+		j.Counts[m.Status]++
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Limits of one request.
@@ -32,23 +33,34 @@ type Request struct {
 	Priority    Priority       `json:"priority,omitempty"`
 	CallbackURL string         `json:"callback_url,omitempty"`
 
-	// Refused unless empty.
-	SendAt      any `json:"send_at,omitempty"`
-	ValidUntil  any `json:"valid_until,omitempty"`
-	Tiers       any `json:"tiers,omitempty"`
-	Repeat      any `json:"repeat,omitempty"`
-	Dedup       any `json:"dedup,omitempty"`
-	ConfirmOver any `json:"confirm_over,omitempty"`
+	SendAt     *time.Time `json:"send_at,omitempty"`
+	ValidUntil *time.Time `json:"valid_until,omitempty"`
+	Tiers      []Tier     `json:"tiers,omitempty"` // instead of To
+	Repeat     *Repeat    `json:"repeat,omitempty"`
+	Dedup      *Dedup     `json:"dedup,omitempty"`
 
 	// Signer is who asks: the API key the request came with, which signs the
-	// callbacks, or a person.
+	// callbacks, or a person. Format is the callbacks', empty for our own.
 	Signer string `json:"-"`
+	Format string `json:"-"`
+	Limits Limits `json:"-"`
 }
 
-// digest tells requests with the same key apart. A field that is not served
-// yet is empty, in whatever writing.
+// Dedup makes requests with one key within the window one job: the first.
+type Dedup struct {
+	Key    string  `json:"key"`
+	Window float64 `json:"window"` // seconds
+}
+
+// Limits are what the key that a request came with may do; 0: no limit.
+type Limits struct {
+	ConfirmOver int // recipients; a job of more waits for a confirmation
+	PerSecond   int // messages
+	PerDay      int // messages
+}
+
+// digest tells requests with the same key apart.
 func (r Request) digest() (string, error) {
-	r.SendAt, r.ValidUntil, r.Tiers, r.Repeat, r.Dedup, r.ConfirmOver = nil, nil, nil, nil, nil, nil
 	b, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("digest of request: %w", err)
@@ -137,40 +149,9 @@ func (v Invalid) orNil() error {
 
 // unserved names the fields that are set and not served yet.
 func (r Request) unserved(faults *Invalid) {
-	for _, f := range []struct {
-		name  string
-		value any
-	}{
-		{"send_at", r.SendAt},
-		{"valid_until", r.ValidUntil},
-		{"tiers", r.Tiers},
-		{"repeat", r.Repeat},
-		{"dedup", r.Dedup},
-		{"confirm_over", r.ConfirmOver},
-	} {
-		if !empty(f.value) {
-			faults.add(f.name, "%w", ErrNotServed)
+	for name, set := range map[string]bool{"send_at": r.SendAt != nil, "valid_until": r.ValidUntil != nil, "dedup": r.Dedup != nil} {
+		if set {
+			faults.add(name, "%w", ErrNotServed)
 		}
 	}
-}
-
-// empty says whether a value from JSON is its default.
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case string:
-		return v == ""
-	case bool:
-		return !v
-	case float64:
-		return v == 0
-	case int:
-		return v == 0
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
 }

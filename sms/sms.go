@@ -66,16 +66,21 @@ func (r *Rejected) Error() string { return r.Text }
 
 // Job is a job as the API shows it.
 type Job struct {
-	ID        string     `json:"id"`
-	Ref       string     `json:"ref"`
-	Key       string     `json:"key,omitempty"`
-	Class     string     `json:"class"`
-	Account   string     `json:"account,omitempty"`
-	Status    string     `json:"status"`
-	Created   stamp.Time `json:"created"`
-	Messages  []Message  `json:"messages"`
-	Ack       *Ack       `json:"ack"` // null: not acknowledged
-	MaybeSent bool       `json:"maybe_sent"`
+	ID       string     `json:"id"`
+	Ref      string     `json:"ref"`
+	Key      string     `json:"key,omitempty"`
+	Class    string     `json:"class"`
+	Account  string     `json:"account,omitempty"`
+	Status   string     `json:"status"`
+	Created  stamp.Time `json:"created"`
+	Messages []Message  `json:"messages"`
+	Ack      *Ack       `json:"ack"` // null: not acknowledged
+
+	Counts     map[Status]int `json:"counts"` // of the messages, by status
+	SendAt     *stamp.Time    `json:"send_at,omitempty"`
+	ValidUntil *stamp.Time    `json:"valid_until,omitempty"`
+	Notice     *Notice        `json:"notice,omitempty"`
+	MaybeSent  bool           `json:"maybe_sent"`
 }
 
 // Ack says who acknowledged a job and how: reply, link, api or voice.
@@ -91,6 +96,7 @@ type Message struct {
 	Job       string                `json:"job"`
 	To        string                `json:"to"` // E.164
 	Raw       string                `json:"raw"`
+	Tier      int                   `json:"tier,omitempty"` // of a notice that climbs, from 0
 	Text      string                `json:"text"`
 	Status    Status                `json:"status"`
 	Parts     int                   `json:"parts"`
@@ -123,6 +129,10 @@ type Incoming struct {
 	Match      float64    `json:"match"` // 0…1, how sure
 	Keyword    string     `json:"keyword"`
 	Incomplete bool       `json:"incomplete"`
+
+	ClaimedBy string      `json:"claimed_by"`
+	Claimed   *stamp.Time `json:"claimed"`
+	Answer    string      `json:"answer"` // the job that answers it
 }
 
 // Template is a text with {variables}; Replies give words to answers.

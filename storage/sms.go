@@ -56,9 +56,15 @@ func (t *smsTx) Job(id string) (sms.Job, error) { return smsJob(t.Tx, id) }
 
 // AddJob implements [sms.JobTx].
 func (t *smsTx) AddJob(j sms.NewJob) error {
-	const q = `INSERT INTO sms_jobs (id, ref, key, digest, class, account, replies, created)
-		VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?)`
-	_, err := t.Exec(q, j.ID, j.Ref, j.Key, j.Digest, j.Class, j.Account, asJSON(j.Replies), j.Created.Millis())
+	const q = `INSERT INTO sms_jobs (id, ref, key, digest, class, account, replies, created,
+			awaiting, dedup, dedup_until, send_at, valid_until, notice, step)
+		VALUES (?, ?, NULLIF(?, ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	notice := ""
+	if j.Notice != nil {
+		notice = asJSON(j.Notice)
+	}
+	_, err := t.Exec(q, j.ID, j.Ref, j.Key, j.Digest, j.Class, j.Account, asJSON(j.Replies), j.Created.Millis(),
+		j.Awaiting, j.Dedup, millis(j.DedupUntil), millis(j.SendAt), millis(j.ValidUntil), notice, millis(j.Step))
 	if err != nil {
 		return fmt.Errorf("add job: %w", err)
 	}
@@ -72,11 +78,13 @@ func (t *smsTx) AddJob(j sms.NewJob) error {
 
 func (t *smsTx) addMessage(r sms.Record, created stamp.Time) error {
 	const q = `INSERT INTO sms_messages (id, job, number, raw, text, status, parts, account, ref, error,
-			maybe_sent, times, rank, extension, reserve, reference, lost, pieces, callback, signer, created, changed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+			maybe_sent, times, rank, extension, reserve, reference, lost, pieces, callback, signer, created, changed,
+			class, due, valid_until, bound, tier, token, format)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	_, err := t.Exec(q, r.ID, r.Job, r.To, r.Raw, r.Text, r.Status, r.Parts, r.Account, r.Ref, asJSON(r.Error),
 		r.MaybeSent, timesJSON(r.Times), r.Rank, r.Extension, r.Reserve, r.Reference, r.Lost, asJSON(r.Pieces),
-		r.Callback, r.Signer, created.Millis(), created.Millis())
+		r.Callback, r.Signer, created.Millis(), created.Millis(), r.Class, millis(r.Due), millis(r.Until), r.Bound,
+		r.Tier, r.Token, r.Format)
 	return err
 }
 

@@ -21,22 +21,41 @@ type querier interface {
 }
 
 const smsColumns = `id, job, number, raw, text, status, parts, account, ref, error, maybe_sent, times,
-	rank, extension, reserve, reference, lost, pieces, callback, signer`
+	rank, extension, reserve, reference, lost, pieces, callback, signer, class, due, valid_until, bound, tier,
+	token, format, late`
 
 func scanRecord(rows *sql.Rows) (sms.Record, error) {
 	var r sms.Record
 	var fault, times, pieces string
+	var due, until int64
 	err := rows.Scan(&r.ID, &r.Job, &r.To, &r.Raw, &r.Text, &r.Status, &r.Parts, &r.Account, &r.Ref, &fault,
-		&r.MaybeSent, &times, &r.Rank, &r.Extension, &r.Reserve, &r.Reference, &r.Lost, &pieces, &r.Callback, &r.Signer)
+		&r.MaybeSent, &times, &r.Rank, &r.Extension, &r.Reserve, &r.Reference, &r.Lost, &pieces, &r.Callback, &r.Signer,
+		&r.Class, &due, &until, &r.Bound, &r.Tier, &r.Token, &r.Format, &r.Late)
 	if err != nil {
 		return r, fmt.Errorf("read message: %w", err)
 	}
+	r.Due, r.Until = moment(due), moment(until)
 	var bad error
 	r.Times, bad = timesOf(times)
 	if err := errors.Join(bad, json.Unmarshal([]byte(fault), &r.Error), json.Unmarshal([]byte(pieces), &r.Pieces)); err != nil {
 		return r, fmt.Errorf("message %s: %w", r.ID, err)
 	}
 	return r, nil
+}
+
+// moment is a time, zero for none; millis is its other way round.
+func moment(ms int64) stamp.Time {
+	if ms == 0 {
+		return stamp.Time{}
+	}
+	return stamp.FromMillis(ms)
+}
+
+func millis(at stamp.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Millis()
 }
 
 // smsRecords runs a query over smsColumns.
@@ -186,10 +205,10 @@ func (w *where) clause() string {
 
 // Save implements [sms.MessageTx].
 func (t *smsTx) Save(r sms.Record, was sms.Status) error {
-	const q = `UPDATE sms_messages SET status = ?, account = ?, parts = ?, pieces = ?, error = ?, lost = ?,
-		maybe_sent = ?, times = ?, changed = ? WHERE id = ? AND status = ?`
-	res, err := t.Exec(q, r.Status, r.Account, r.Parts, asJSON(r.Pieces), asJSON(r.Error), r.Lost,
-		r.MaybeSent, timesJSON(r.Times), lastOf(r.Times), r.ID, was)
+	const q = `UPDATE sms_messages SET status = ?, account = ?, text = ?, reserve = ?, extension = ?, parts = ?, pieces = ?,
+		error = ?, lost = ?, maybe_sent = ?, times = ?, changed = ?, due = ?, late = ? WHERE id = ? AND status = ?`
+	res, err := t.Exec(q, r.Status, r.Account, r.Text, r.Reserve, r.Extension, r.Parts, asJSON(r.Pieces),
+		asJSON(r.Error), r.Lost, r.MaybeSent, timesJSON(r.Times), lastOf(r.Times), millis(r.Due), r.Late, r.ID, was)
 	if err != nil {
 		return fmt.Errorf("save message %s: %w", r.ID, err)
 	}

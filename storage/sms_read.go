@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -36,13 +37,23 @@ func (s *SMS) Job(ctx context.Context, id string) (sms.Job, error) {
 func smsJob(q querier, id string) (sms.Job, error) {
 	ctx := context.Background()
 	var j sms.Job
-	var created int64
-	const find = "SELECT id, ref, ifnull(key, ''), class, account, created FROM sms_jobs WHERE id = ?"
-	err := q.QueryRowContext(ctx, find, id).Scan(&j.ID, &j.Ref, &j.Key, &j.Class, &j.Account, &created)
+	var created, sendAt, until int64
+	var awaiting bool
+	var notice, ack string
+	const find = `SELECT id, ref, ifnull(key, ''), class, account, created, awaiting, send_at, valid_until, notice, ack
+		FROM sms_jobs WHERE id = ?`
+	err := q.QueryRowContext(ctx, find, id).Scan(&j.ID, &j.Ref, &j.Key, &j.Class, &j.Account, &created,
+		&awaiting, &sendAt, &until, &notice, &ack)
 	if err != nil {
 		return j, fmt.Errorf("job %s: %w", id, noRow(err))
 	}
-	j.Created = stamp.FromMillis(created)
+	j.Created, j.SendAt, j.ValidUntil = stamp.FromMillis(created), instant(sendAt), instant(until)
+	if notice != "" {
+		err = json.Unmarshal([]byte(notice), &j.Notice)
+	}
+	if err := errors.Join(err, json.Unmarshal([]byte(ack), &j.Ack)); err != nil {
+		return j, fmt.Errorf("job %s: %w", id, err)
+	}
 	records, err := smsRecords(ctx, q, "SELECT "+smsColumns+" FROM sms_messages WHERE job = ? ORDER BY id", id)
 	if err != nil {
 		return j, fmt.Errorf("job %s: %w", id, err)
@@ -52,7 +63,20 @@ func smsJob(q querier, id string) (sms.Job, error) {
 		j.MaybeSent = j.MaybeSent || r.MaybeSent
 	}
 	j.Status = sms.JobStatus(j.Messages)
+	if awaiting {
+		j.Status = sms.JobAwaitingConfirm
+	}
+	j.Count()
 	return j, nil
+}
+
+// instant is a time, nil for none.
+func instant(ms int64) *stamp.Time {
+	if ms == 0 {
+		return nil
+	}
+	at := stamp.FromMillis(ms)
+	return &at
 }
 
 // MessageFilter narrows a list of messages by what is set.
@@ -148,8 +172,8 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 		return nil, "", err
 	}
 	limit := Page{Limit: f.Limit}.limit()
-	query := `SELECT id, time, sender, raw, dest, text, account, ref, job, match, keyword, incomplete
-		FROM sms_inbox` + w.clause() + " ORDER BY id DESC LIMIT ?"
+	query := `SELECT id, time, sender, raw, dest, text, account, ref, job, match, keyword, incomplete,
+		claimed_by, claimed, answer FROM sms_inbox` + w.clause() + " ORDER BY id DESC LIMIT ?"
 	rows, err := s.db.Reader().QueryContext(ctx, query, append(w.args, limit+1)...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list inbox: %w", err)
@@ -165,10 +189,10 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 
 func scanIncoming(rows *sql.Rows) (sms.Incoming, error) {
 	var in sms.Incoming
-	var at int64
+	var at, claimed int64
 	err := rows.Scan(&in.ID, &at, &in.From, &in.Raw, &in.To, &in.Text, &in.Account, &in.Ref, &in.Job,
-		&in.Match, &in.Keyword, &in.Incomplete)
-	in.Time = stamp.FromMillis(at)
+		&in.Match, &in.Keyword, &in.Incomplete, &in.ClaimedBy, &claimed, &in.Answer)
+	in.Time, in.Claimed = stamp.FromMillis(at), instant(claimed)
 	return in, err
 }
 
