@@ -36,6 +36,7 @@ var mayImport = map[string]struct {
 	"acd/strategy":        {nil, "a decision is pure"},
 	"acd/acdtest":         {[]string{"acd", "acd/strategy", "cti", "cti/media", "cti/ctitest"}, "a simulated floor"},
 	"sms":                 {nil, "texts know no protocol and no calls"},
+	"sms/door":            {[]string{"sms"}, "rows of a foreign database become texts"},
 	"cmpp":                {nil, "the protocol, standard library only"},
 	"cmpp/client":         {[]string{"cmpp", "sms"}, "it is an sms.Carrier"},
 	"cmpp/cmpptest":       {[]string{"cmpp"}, "the other side of the wire"},
@@ -63,6 +64,11 @@ var onlyHere = map[string][]string{
 	"github.com/gorilla/websocket":  {"api", "cmd/internal/demo", "cmd/bench", "cmd/e2e"},
 	"github.com/hajimehoshi/go-mp3": {"ivr/speech"},
 	"github.com/tarm/serial":        {"voicebox"},
+
+	"github.com/go-sql-driver/mysql":  {"sms/door"},
+	"github.com/jackc/pgx":            {"sms/door"},
+	"github.com/microsoft/go-mssqldb": {"sms/door"},
+	"github.com/sijms/go-ora":         {"sms/door"},
 }
 
 type listed struct {
