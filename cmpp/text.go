@@ -40,6 +40,19 @@ const (
 	GBK    Format = 15
 )
 
+// FormatOf gives the format of an alphabet by its name: ascii, gbk or ucs2.
+func FormatOf(alphabet string) (Format, error) {
+	switch alphabet {
+	case "ascii":
+		return ASCII, nil
+	case "gbk":
+		return GBK, nil
+	case "ucs2":
+		return UCS2, nil
+	}
+	return 0, fmt.Errorf("%w: no Msg_Fmt for %q", ErrAlphabet, alphabet)
+}
+
 func (f Format) limit() int {
 	if f == ASCII {
 		return maxASCII
@@ -165,6 +178,36 @@ func (s Segment) TPUDHI() uint8 {
 		return 1
 	}
 	return 0
+}
+
+// Segments makes the contents of SUBMITs or DELIVERs from the octets of a
+// text's parts. More than one get a header in front that joins them under ref;
+// a wide one has 16 bits of it, else 8. The error is ErrTooLong for more parts
+// than a header can count, and for none.
+func Segments(parts [][]byte, ref uint16, wide bool) ([]Segment, error) {
+	if len(parts) < 1 || len(parts) > maxParts {
+		return nil, fmt.Errorf("%w: %d parts, 1 to %d", ErrTooLong, len(parts), maxParts)
+	}
+	segments := make([]Segment, len(parts))
+	for i, part := range parts {
+		h := Concat{Ref: ref, Total: uint8(len(parts)), Number: uint8(i + 1)}
+		segments[i] = Segment{Content: h.join(part, wide), Total: h.Total, Number: h.Number}
+	}
+	return segments, nil
+}
+
+// join puts the header in front of a part, unless it is a text of its own.
+func (h Concat) join(part []byte, wide bool) []byte {
+	if h.Total == 1 {
+		return part
+	}
+	b := make([]byte, 0, maxBinary)
+	if wide {
+		b = h.Append16(b)
+	} else {
+		b = h.Append(b)
+	}
+	return append(b, part...)
 }
 
 // Encode cuts a text into segments without a signature; see Style.Encode.
