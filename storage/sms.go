@@ -79,12 +79,12 @@ func (t *smsTx) AddJob(j sms.NewJob) error {
 func (t *smsTx) addMessage(r sms.Record, created stamp.Time) error {
 	const q = `INSERT INTO sms_messages (id, job, number, raw, text, status, parts, account, ref, error,
 			maybe_sent, times, rank, extension, reserve, reference, lost, pieces, callback, signer, created, changed,
-			class, due, valid_until, bound, tier, token, format)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+			class, due, valid_until, bound, tier, token, format, again)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	_, err := t.Exec(q, r.ID, r.Job, r.To, r.Raw, r.Text, r.Status, r.Parts, r.Account, r.Ref, asJSON(r.Error),
 		r.MaybeSent, timesJSON(r.Times), r.Rank, r.Extension, r.Reserve, r.Reference, r.Lost, asJSON(r.Pieces),
 		r.Callback, r.Signer, created.Millis(), created.Millis(), r.Class, millis(r.Due), millis(r.Until), r.Bound,
-		r.Tier, r.Token, r.Format)
+		r.Tier, r.Token, r.Format, r.Repeat)
 	return err
 }
 

@@ -22,7 +22,7 @@ type querier interface {
 
 const smsColumns = `id, job, number, raw, text, status, parts, account, ref, error, maybe_sent, times,
 	rank, extension, reserve, reference, lost, pieces, callback, signer, class, due, valid_until, bound, tier,
-	token, format, late`
+	token, format, late, again`
 
 func scanRecord(rows *sql.Rows) (sms.Record, error) {
 	var r sms.Record
@@ -30,7 +30,7 @@ func scanRecord(rows *sql.Rows) (sms.Record, error) {
 	var due, until int64
 	err := rows.Scan(&r.ID, &r.Job, &r.To, &r.Raw, &r.Text, &r.Status, &r.Parts, &r.Account, &r.Ref, &fault,
 		&r.MaybeSent, &times, &r.Rank, &r.Extension, &r.Reserve, &r.Reference, &r.Lost, &pieces, &r.Callback, &r.Signer,
-		&r.Class, &due, &until, &r.Bound, &r.Tier, &r.Token, &r.Format, &r.Late)
+		&r.Class, &due, &until, &r.Bound, &r.Tier, &r.Token, &r.Format, &r.Late, &r.Repeat)
 	if err != nil {
 		return r, fmt.Errorf("read message: %w", err)
 	}

@@ -18,11 +18,12 @@ ALTER TABLE sms_messages ADD COLUMN valid_until INTEGER NOT NULL DEFAULT 0; -- n
 ALTER TABLE sms_messages ADD COLUMN bound INTEGER NOT NULL DEFAULT 0;      -- to its account: no fail-over
 ALTER TABLE sms_messages ADD COLUMN tier INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sms_messages ADD COLUMN token TEXT NOT NULL DEFAULT '';        -- of the link that acknowledges
+ALTER TABLE sms_messages ADD COLUMN again INTEGER NOT NULL DEFAULT 0;    -- which repeat it is; 0: the first copy
 ALTER TABLE sms_messages ADD COLUMN format TEXT NOT NULL DEFAULT '';       -- of the callbacks
 ALTER TABLE sms_messages ADD COLUMN late INTEGER NOT NULL DEFAULT 0;       -- told that it is not delivered in time
 CREATE INDEX sms_messages_due ON sms_messages (due) WHERE status = 'scheduled' AND due > 0;
 CREATE INDEX sms_messages_valid ON sms_messages (valid_until) WHERE valid_until > 0 AND status IN ('scheduled', 'queued');
-CREATE INDEX sms_messages_token ON sms_messages (token) WHERE token != '';
+CREATE UNIQUE INDEX sms_messages_token ON sms_messages (token) WHERE token != '';
 
 ALTER TABLE sms_inbox ADD COLUMN claimed_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE sms_inbox ADD COLUMN claimed INTEGER NOT NULL DEFAULT 0;
