@@ -52,6 +52,8 @@ var (
 	ErrKeyConflict = errors.New("the key belongs to another job")
 	// ErrNotFound: there is no such job, message, part or template.
 	ErrNotFound = errors.New("not found")
+	// ErrNotAwaiting: the job is not one that awaits a confirmation.
+	ErrNotAwaiting = errors.New("the job awaits no confirmation")
 	// ErrMoved: the message is no longer in the status it was taken in.
 	ErrMoved = errors.New("the message has moved on")
 )
@@ -96,7 +98,8 @@ type Message struct {
 	Job       string                `json:"job"`
 	To        string                `json:"to"` // E.164
 	Raw       string                `json:"raw"`
-	Tier      int                   `json:"tier,omitempty"` // of a notice that climbs, from 0
+	Tier      int                   `json:"tier,omitempty"`   // of a notice that climbs, from 0
+	Repeat    int                   `json:"repeat,omitempty"` // which repeat it is; 0: the first copy
 	Text      string                `json:"text"`
 	Status    Status                `json:"status"`
 	Parts     int                   `json:"parts"`
