@@ -77,6 +77,12 @@ func (w *work) receive(t Text, incomplete bool) error {
 		return err
 	}
 	w.news.add(Note{Type: NoteReceived, Incoming: &in})
+	return w.heard(in, found)
+}
+
+// heard is what follows from a text beside its inbox row, whether it was
+// matched by itself or by a person; found is nil where it answers no job.
+func (w *work) heard(in Incoming, found *Candidate) error {
 	return nil
 }
 
