@@ -140,10 +140,11 @@ func (g *Gateway) plan(ctx context.Context, req Request) (NewJob, error) {
 
 func (g *Gateway) record(job NewJob, to recipient, text string) Record {
 	text, reserve := to.account.word(text)
+	_, parts := to.account.Style.Cut(text, reserve)
 	return Record{
 		Message: Message{
 			ID: newID(), Job: job.ID, To: to.e164, Raw: to.raw, Text: text, Status: Queued,
-			Parts: len(Split(text, reserve)), Account: to.account.Name, Ref: job.Ref,
+			Parts: len(parts), Account: to.account.Name, Ref: job.Ref,
 			Times: map[Status]stamp.Time{Queued: job.Created},
 		},
 		Reserve: reserve,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"callbox/internal/number"
+	"callbox/internal/segment"
 )
 
 // What to do with a message whose outcome is unknown.
@@ -34,6 +35,7 @@ type Account struct {
 	ExtensionDigits int           // behind SrcID, so that replies find their job
 	ReportWait      time.Duration // 72 h when 0
 	LongWait        time.Duration // for all parts of an incoming text; 10 min when 0
+	Style           segment.Style // how texts are cut, and in which alphabet
 }
 
 const (
@@ -79,6 +81,8 @@ func (a Account) Validate() error {
 	fault(Units(a.Signature) > maxSignature, "signature: longer than %d", maxSignature)
 	fault(a.ExtensionDigits < 0 || a.ExtensionDigits > maxExtension, "extension.digits: not 0 to %d", maxExtension)
 	fault(a.ReportWait < 0 || a.LongWait < 0, "report_wait, long_mo_timeout: negative")
+	fault(segment.Style{Alphabet: a.Style.Alphabet}.Validate() != nil, "alphabet: %q is none of auto, gbk, ucs2", a.Style.Alphabet)
+	fault(segment.Style{RefBits: a.Style.RefBits}.Validate() != nil, "reference_bits: %d is neither 8 nor 16", a.Style.RefBits)
 	for i, n := range a.Numbers {
 		fault(!isPattern(n), "numbers[%d]: %q is neither *, digits nor mobile, unicom, telecom", i, n)
 	}

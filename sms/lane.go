@@ -171,8 +171,9 @@ func (l *lane) submit(link context.Context, r Record) {
 }
 
 func (l *lane) deliver(ctx context.Context, r Record) (receipt Receipt, err error) {
+	alphabet, parts := l.account.Style.Cut(r.Text, r.Reserve)
 	s := Submission{
-		ID: r.ID, To: number.National(r.To), Parts: Split(r.Text, r.Reserve),
+		ID: r.ID, To: number.National(r.To), Parts: parts, Alphabet: alphabet,
 		Extension: r.Extension, Reference: r.Reference,
 	}
 	if l.plain.Load() {

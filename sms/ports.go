@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"callbox/internal/segment"
 	"callbox/internal/stamp"
 )
 
@@ -13,9 +14,10 @@ import (
 type Submission struct {
 	ID        string // the message's id, for the log
 	To        string
-	Parts     []string // texts; more than one is a long message
-	Extension string   // digits behind the access number
-	Reference uint8    // of the long message (UDH), per destination
+	Parts     []string         // texts; more than one is a long message
+	Alphabet  segment.Alphabet // that the parts were cut for; empty: the carrier chooses
+	Extension string           // digits behind the access number
+	Reference uint8            // of the long message (UDH), per destination
 }
 
 // Receipt is the centre's answer to all parts: their message ids in the
@@ -31,6 +33,7 @@ type CarrierState struct {
 	Since      time.Time
 	Why        string // why it is not up
 	WindowUsed int
+	Window     int // how many may be open at present: fewer while answers are slow
 }
 
 // Carrier is one account's way to the telephone network.
