@@ -98,12 +98,20 @@ type Tx interface {
 	MessageTx
 	ReportTx
 	InboxTx
+	PolicyTx
+	BlacklistTx
 }
 
 // JobTx is what a transaction does with jobs.
 type JobTx interface {
 	// JobByKey gives the id and digest of the job with this key, or ErrNotFound.
 	JobByKey(key string) (id, digest string, err error)
+	// JobByDedup gives the id of the newest job that requests with this key are
+	// until at, or ErrNotFound.
+	JobByDedup(key string, at stamp.Time) (id string, err error)
+	// Confirm says that a job need not wait any more; before is true where that
+	// had been said. Errors: ErrNotFound, ErrNotAwaiting.
+	Confirm(job string, at stamp.Time) (before bool, err error)
 	// Job gives a job with its messages, or ErrNotFound.
 	Job(id string) (Job, error)
 	// AddJob stores a job and its records.
@@ -123,6 +131,12 @@ type MessageTx interface {
 	Waiting() (map[string]int, error)
 	// Records gives the messages that q asks for, oldest first.
 	Records(q Query) ([]Record, error)
+	// Next is the first time at which a message that waits is due, or over; zero
+	// for none.
+	Next() (stamp.Time, error)
+	// Restart makes the scheduled messages of a class due at their job's
+	// send_at, at the earliest at. Those without a time stay as they are.
+	Restart(class string, at stamp.Time) error
 	// Save writes what may change of a record (status, account, parts, pieces,
 	// error, lost, maybe_sent, times) where its status is still was, else
 	// ErrMoved. New pieces can be found by their id from then on.
@@ -140,7 +154,13 @@ type Query struct {
 	MaybeSent bool       // only those that are
 	Before    stamp.Time // last change of status before
 	Since     stamp.Time // last change of status at or after
-	Limit     int        // 0: all
+	Due       stamp.Time // scheduled ones that are due by then
+	Over      stamp.Time // waiting ones that must not leave behind it
+	Class     string
+	Listed    bool   // only those to a number on the blacklist
+	Free      bool   // only those that are not bound to their account
+	After     string // behind this id
+	Limit     int    // 0: all
 }
 
 // ReportTx is what a transaction does with reports.
@@ -175,6 +195,30 @@ type InboxTx interface {
 	// AddIncoming stores an inbox row with its notice, which also goes to c's
 	// callback when c is not nil.
 	AddIncoming(in Incoming, c *Candidate) error
+}
+
+// PolicyTx is what a transaction does with what a supervisor set, and with
+// what keys have used up.
+type PolicyTx interface {
+	// Setting gives a document (JSON) by name, or ErrNotFound.
+	Setting(name string) ([]byte, error)
+	SaveSetting(name string, doc []byte) error
+	// Spend adds n messages to what signer used on a day (2006-01-02) where that
+	// stays within limit; false: it would not, and nothing changed. Earlier days
+	// are forgotten.
+	Spend(signer, day string, n, limit int) (bool, error)
+}
+
+// BlacklistTx is what a transaction does with the numbers that get no texts.
+type BlacklistTx interface {
+	// Blacklist is the whole list, by number.
+	Blacklist() ([]Listing, error)
+	// SaveBlacklist makes list the whole list.
+	SaveBlacklist(list []Listing) error
+	// Listed gives those of these numbers (E.164) that are on the list.
+	Listed(numbers []string) (map[string]Listing, error)
+	// AddListing puts a number on the list, unless it is there.
+	AddListing(l Listing) error
 }
 
 // Templates finds a template by id, or ErrNotFound.

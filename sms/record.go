@@ -75,10 +75,14 @@ const (
 	expire   event = "expire"  // a part's validity ran out
 	forget   event = "forget"  // no report in time
 	cancel   event = "cancel"
+	release  event = "release" // its time has come
+	hold     event = "hold"    // marketing, at night
+	lapse    event = "lapse"   // valid_until passed before it left
 )
 
 var moves = map[Status]map[event]Status{
-	Queued:     {claim: Submitting, cancel: Canceled, deliver: Delivered},
+	Scheduled:  {release: Queued, cancel: Canceled, lapse: Expired},
+	Queued:     {claim: Submitting, cancel: Canceled, deliver: Delivered, hold: Scheduled, lapse: Expired},
 	Submitting: {accept: Submitted, refuse: Failed, giveBack: Queued, lose: Unknown},
 	Submitted:  {deliver: Delivered, fail: Failed, expire: Expired, forget: Unknown},
 	Unknown:    {resend: Queued, drop: Failed, deliver: Delivered, fail: Failed, expire: Expired},

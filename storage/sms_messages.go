@@ -86,7 +86,8 @@ func (t *smsTx) Claim(account string, n int, at stamp.Time) ([]sms.Record, error
 	const q = `UPDATE sms_messages
 		SET status = 'submitting', changed = ?1, times = json_set(times, '$.submitting', ?1)
 		WHERE status = 'queued' AND id IN (
-			SELECT id FROM sms_messages WHERE account = ?2 AND status = 'queued' ORDER BY rank, id LIMIT ?3)
+			SELECT id FROM sms_messages WHERE account = ?2 AND status = 'queued' AND (valid_until = 0 OR valid_until > ?1)
+			ORDER BY rank, id LIMIT ?3)
 		RETURNING ` + smsColumns
 	claimed, err := smsRecords(context.Background(), t, q, at.Millis(), account, n)
 	if err != nil {
@@ -143,6 +144,7 @@ func (t *smsTx) Records(q sms.Query) ([]sms.Record, error) {
 	}
 	w.time("changed < ?", q.Before)
 	w.time("changed >= ?", q.Since)
+	w.waits(q)
 	// +id: the order is not to decide which index is used.
 	query := "SELECT " + smsColumns + " FROM sms_messages" + w.clause() + " ORDER BY +id LIMIT ?"
 	records, err := smsRecords(context.Background(), t, query, append(w.args, cmp.Or(q.Limit, -1))...)

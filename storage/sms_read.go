@@ -38,7 +38,7 @@ func smsJob(q querier, id string) (sms.Job, error) {
 	ctx := context.Background()
 	var j sms.Job
 	var created, sendAt, until int64
-	var awaiting bool
+	var awaiting int
 	var notice, ack string
 	const find = `SELECT id, ref, ifnull(key, ''), class, account, created, awaiting, send_at, valid_until, notice, ack
 		FROM sms_jobs WHERE id = ?`
@@ -63,7 +63,7 @@ func smsJob(q querier, id string) (sms.Job, error) {
 		j.MaybeSent = j.MaybeSent || r.MaybeSent
 	}
 	j.Status = sms.JobStatus(j.Messages)
-	if awaiting {
+	if awaiting == awaitsConfirmation && j.Status == sms.JobOpen {
 		j.Status = sms.JobAwaitingConfirm
 	}
 	j.Count()
