@@ -3,6 +3,7 @@ package cmpp
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -116,4 +117,21 @@ func BenchmarkDecodeDeliver(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// FuzzParseTime reads time fields; an absolute one that reads is written as it
+// was.
+func FuzzParseTime(f *testing.F) {
+	f.Add("260801093000032+")
+	f.Add("000000020000000R")
+	f.Fuzz(func(t *testing.T, field string) {
+		at, err := ParseTime(field, time.Unix(0, 0))
+		if err != nil || field == "" || field[timeLength-1] == 'R' {
+			return
+		}
+		back, err := ParseTime(AbsoluteTime(at), time.Time{})
+		if err != nil || !back.Equal(at) {
+			t.Errorf("%q is %v, then %v, %v", field, at, back, err)
+		}
+	})
 }

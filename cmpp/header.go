@@ -61,7 +61,7 @@ func (v Version) link() int {
 // Command is a Command_Id.
 type Command uint32
 
-// The commands between a service provider and a gateway that callbox speaks.
+// The commands between a service provider and a gateway. 0x00000003 is not used.
 const (
 	CmdConnect        Command = 0x00000001
 	CmdConnectResp    Command = 0x80000001
@@ -71,6 +71,10 @@ const (
 	CmdSubmitResp     Command = 0x80000004
 	CmdDeliver        Command = 0x00000005
 	CmdDeliverResp    Command = 0x80000005
+	CmdQuery          Command = 0x00000006
+	CmdQueryResp      Command = 0x80000006
+	CmdCancel         Command = 0x00000007
+	CmdCancelResp     Command = 0x80000007
 	CmdActiveTest     Command = 0x00000008
 	CmdActiveTestResp Command = 0x80000008
 )
@@ -83,20 +87,25 @@ func (c Command) Answer() Command { return c | answerBit }
 // IsAnswer tells whether c answers a request.
 func (c Command) IsAnswer() bool { return c&answerBit != 0 }
 
+// commandNames has every request of the protocol. FWD and the routes run
+// between gateways only; they have names for the log, and no messages here.
 var commandNames = map[Command]string{
-	CmdConnect: "CONNECT", CmdConnectResp: "CONNECT_RESP",
-	CmdTerminate: "TERMINATE", CmdTerminateResp: "TERMINATE_RESP",
-	CmdSubmit: "SUBMIT", CmdSubmitResp: "SUBMIT_RESP",
-	CmdDeliver: "DELIVER", CmdDeliverResp: "DELIVER_RESP",
-	CmdActiveTest: "ACTIVE_TEST", CmdActiveTestResp: "ACTIVE_TEST_RESP",
+	CmdConnect: "CONNECT", CmdTerminate: "TERMINATE", CmdSubmit: "SUBMIT", CmdDeliver: "DELIVER",
+	CmdQuery: "QUERY", CmdCancel: "CANCEL", CmdActiveTest: "ACTIVE_TEST",
+	0x09: "FWD", 0x10: "MT_ROUTE", 0x11: "MO_ROUTE", 0x12: "GET_MT_ROUTE", 0x13: "MT_ROUTE_UPDATE",
+	0x14: "MO_ROUTE_UPDATE", 0x15: "PUSH_MT_ROUTE_UPDATE", 0x16: "PUSH_MO_ROUTE_UPDATE", 0x17: "GET_MO_ROUTE",
 }
 
 // String gives the command's name, or its number in hex.
 func (c Command) String() string {
-	if name, ok := commandNames[c]; ok {
-		return name
+	name, ok := commandNames[c&^answerBit]
+	switch {
+	case !ok:
+		return fmt.Sprintf("command 0x%08x", uint32(c))
+	case c.IsAnswer():
+		return name + "_RESP"
 	}
-	return fmt.Sprintf("command 0x%08x", uint32(c))
+	return name
 }
 
 // Header stands in front of every message.

@@ -52,6 +52,14 @@ func New(c Command) PDU {
 		return new(Deliver)
 	case CmdDeliverResp:
 		return new(DeliverResp)
+	case CmdQuery:
+		return new(Query)
+	case CmdQueryResp:
+		return new(QueryResp)
+	case CmdCancel:
+		return new(Cancel)
+	case CmdCancelResp:
+		return new(CancelResp)
 	case CmdActiveTest:
 		return new(ActiveTest)
 	case CmdActiveTestResp:
@@ -62,7 +70,8 @@ func New(c Command) PDU {
 
 // Decode reads the body of the message that c names. It returns ErrCommand
 // for a command that this package does not have: such a frame may be skipped,
-// the stream is still in step.
+// the stream is still in step. ErrShort and ErrField mean that a length inside
+// the body lies; nothing was kept by it.
 func Decode(v Version, c Command, body []byte) (PDU, error) {
 	p := New(c)
 	if p == nil {

@@ -12,7 +12,7 @@ type Submit struct {
 	MsgID              MsgID    // 0: the gateway gives it
 	PkTotal            uint8    // segments of the message, from 1
 	PkNumber           uint8    // which of them this is, from 1
-	RegisteredDelivery uint8    // 1 asks for a status report
+	RegisteredDelivery uint8    // 1 asks for a status report (2.x also 2: a bill for the service provider)
 	MsgLevel           uint8    // priority 0..9
 	ServiceID          string   // 10 bytes
 	FeeUserType        uint8    // 0 receiver, 1 sender, 2 service provider, 3 FeeTerminalID pays
@@ -24,8 +24,8 @@ type Submit struct {
 	MsgSrc             string   // SP_Id, 6 bytes
 	FeeType            string   // 2 bytes: 01 free, 02 each message, 03 monthly
 	FeeCode            string   // price in fen, 6 bytes
-	ValidTime          string   // empty or 16 characters, see the protocol's time format
-	AtTime             string   // likewise
+	ValidTime          string   // empty, AbsoluteTime or RelativeTime: when the gateway gives up
+	AtTime             string   // likewise: when it is to be sent
 	SrcID              string   // access number and extension, 21 bytes: the sender that the phone shows
 	DestTerminalID     []string // receivers, 1..MaxNumbers, 32 bytes each
 	DestTerminalType   uint8    // 3.0: 1 for pseudo codes
