@@ -65,6 +65,7 @@ type DB struct {
 	fault   atomic.Pointer[error] // of the last commit, if it failed
 	start   int64                 // how often this file was opened
 	notices *Notices
+	doors   *Doors
 	journal *Journal
 }
 
@@ -76,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &DB{cfg: cfg, log: cfg.Log, queue: newQueue()}
-	d.notices, d.journal = newNotices(d), newJournal(d)
+	d.notices, d.journal, d.doors = newNotices(d), newJournal(d), &Doors{d: d}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database in %s: %w", cfg.Dir, err), d.Close())
 	}

@@ -116,6 +116,9 @@ func (t *smsTx) AddIncoming(in sms.Incoming, c *sms.Candidate) error {
 	if err != nil {
 		return fmt.Errorf("add incoming text: %w", err)
 	}
+	if err := t.db.doors.reply(t.Tx, in.ID); err != nil {
+		return err
+	}
 	if c == nil {
 		c = &sms.Candidate{Job: in.ID}
 	}

@@ -172,8 +172,7 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 		return nil, "", err
 	}
 	limit := Page{Limit: f.Limit}.limit()
-	query := `SELECT id, time, sender, raw, dest, text, account, ref, job, match, keyword, incomplete,
-		claimed_by, claimed, answer FROM sms_inbox` + w.clause() + " ORDER BY id DESC LIMIT ?"
+	query := "SELECT " + inboxColumns + " FROM sms_inbox" + w.clause() + " ORDER BY id DESC LIMIT ?"
 	rows, err := s.db.Reader().QueryContext(ctx, query, append(w.args, limit+1)...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list inbox: %w", err)
@@ -186,6 +185,8 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 	}
 	return page, next, nil
 }
+
+const inboxColumns = "id, time, sender, raw, dest, text, account, ref, job, match, keyword, incomplete, claimed_by, claimed, answer"
 
 func scanIncoming(rows *sql.Rows) (sms.Incoming, error) {
 	var in sms.Incoming
