@@ -11,7 +11,8 @@ type Delivery struct {
 	Event    string // the event's id, the same over retries
 	Endpoint string // whose queue it is
 	URL      string
-	Trusted  bool // the URL stands in the configuration
+	Trusted  bool   // the URL stands in the configuration
+	Format   string // empty: our own; else its name, with what it needs behind a blank
 	Secret   []byte
 	Attempt  int       // attempts made before
 	First    time.Time // the first of them; zero before it
@@ -44,4 +45,18 @@ type Book interface {
 type Outbox interface {
 	Queue
 	Book
+}
+
+// Reply is a text that a receiver wants sent to whom an incoming one came from.
+type Reply struct {
+	Incoming string // the incoming text's id: one reply each
+	To       string
+	Account  string // where it came in
+	Ref      string
+	Text     string
+}
+
+// Replies sends replies; it returns when one is on disk.
+type Replies interface {
+	Reply(ctx context.Context, r Reply) error
 }

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -38,13 +37,30 @@ func Signature(secret, body []byte, at time.Time) string {
 	return "t=" + t + ",v1=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// post makes one attempt. nil: the receiver has it.
+// post makes one attempt. nil: the receiver has it, or there is nothing in its
+// shape to send.
 func (s *Sender) post(ctx context.Context, d Delivery) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errSlow)
-	defer cancel()
-	req, err := request(ctx, d)
+	o, err := s.outgoing(d)
+	if errors.Is(err, errNothing) {
+		return nil
+	}
 	if err != nil {
 		return err
+	}
+	answer, err := s.ask(ctx, d, o)
+	if err == nil {
+		s.heard(ctx, d, answer)
+	}
+	return err
+}
+
+// ask makes a request and gives the beginning of its answer.
+func (s *Sender) ask(ctx context.Context, d Delivery, o outgoing) (answer []byte, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errSlow)
+	defer cancel()
+	req, err := o.request(ctx, d)
+	if err != nil {
+		return nil, err
 	}
 	client := s.guarded
 	if d.Trusted {
@@ -52,26 +68,11 @@ func (s *Sender) post(ctx context.Context, d Delivery) error {
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return because(ctx, err)
+		return nil, because(ctx, err)
 	}
 	defer res.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
-	return verdict(res, because(ctx, err))
-}
-
-func request(ctx context.Context, d Delivery) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "callbox")
-	req.Header.Set(EventHeader, d.Event)
-	req.Header.Set(AttemptHeader, strconv.Itoa(d.Attempt+1))
-	if len(d.Secret) > 0 {
-		req.Header.Set(SignatureHeader, Signature(d.Secret, d.Body, time.Now()))
-	}
-	return req, nil
+	answer, err = io.ReadAll(io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	return answer, verdict(o.method, res, because(ctx, err))
 }
 
 // because puts the context's cause in place of its bare error.
@@ -82,11 +83,11 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-func verdict(res *http.Response, reading error) error {
+func verdict(method string, res *http.Response, reading error) error {
 	switch {
 	case res.StatusCode < 200 || res.StatusCode > 299:
 		return fmt.Errorf("answer %s", res.Status)
-	case res.Request != nil && res.Request.Method != http.MethodPost:
+	case res.Request != nil && res.Request.Method != method:
 		return errors.New("a redirect lost the body; answer with 307 or 308")
 	}
 	return reading

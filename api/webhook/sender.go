@@ -4,7 +4,9 @@
 // [perEndpoint] attempts at once of each: an endpoint that hangs delays no
 // other. Notices of one order key go out one after another; each goes at least
 // once. What waits, and until when, is kept by the [Outbox]. It knows bytes and
-// addresses only: neither calls nor texts.
+// addresses, and for receivers made for other products their shapes, which it
+// makes of the JSON that the API shows (shape.go); it imports neither calls nor
+// texts.
 package webhook
 
 import (
@@ -30,14 +32,27 @@ const (
 )
 
 // Config says how notices are sent. Allow are networks that URLs which do not
-// stand in the configuration may point at although they are not public.
+// stand in the configuration may point at although they are not public. Senders
+// are the accounts' access numbers, Zone is that of times without one; both, and
+// Replies, which may be nil, are for other products' shapes.
 type Config struct {
-	Allow []netip.Prefix
-	Log   *slog.Logger
+	Allow   []netip.Prefix
+	Senders map[string]string
+	Zone    *time.Location
+	Replies Replies
+	Log     *slog.Logger
+}
+
+func (c Config) zone() *time.Location {
+	if c.Zone == nil {
+		return time.UTC
+	}
+	return c.Zone
 }
 
 // Sender brings what is in the outbox to its receivers.
 type Sender struct {
+	cfg              Config
 	outbox           Outbox
 	log              *slog.Logger
 	trusted, guarded *http.Client
@@ -52,7 +67,7 @@ func New(cfg Config, outbox Outbox) *Sender {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Sender{
-		outbox: outbox, log: cfg.Log, workers: map[string]*worker{},
+		cfg: cfg, outbox: outbox, log: cfg.Log, workers: map[string]*worker{},
 		trusted: outbound.Client(cfg.Allow, true), guarded: outbound.Client(cfg.Allow, false),
 	}
 }
