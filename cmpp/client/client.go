@@ -19,6 +19,7 @@ import (
 
 	"callbox/cmpp"
 	"callbox/internal/guard"
+	"callbox/internal/segment"
 	"callbox/sms"
 )
 
@@ -28,15 +29,15 @@ type Config struct {
 	Address     string // host:port
 	SPID        string // Source_Addr, at most 6 bytes
 	Secret      string
-	Unpadded    bool         // a shorter SPID enters the digest as it is
-	Version     cmpp.Version // default 3.0; a gateway that answers with a lower one gets that
-	ServiceID   string       // Service_Id, at most 10 bytes
-	SrcID       string       // access number
-	MsgSrc      string       // Msg_src, default SPID
-	FeeUserType uint8        // Fee_UserType, default 2: the service provider
-	FeeType     string       // FeeType, default 01: free
-	FeeCode     string       // FeeCode in fen, default 000000
-	UCS2        bool         // never ASCII, as where the gateway adds a signature
+	Unpadded    bool          // a shorter SPID enters the digest as it is
+	Version     cmpp.Version  // default 3.0; a gateway that answers with a lower one gets that
+	ServiceID   string        // Service_Id, at most 10 bytes
+	SrcID       string        // access number
+	MsgSrc      string        // Msg_src, default SPID
+	FeeUserType uint8         // Fee_UserType, default 2: the service provider
+	FeeType     string        // FeeType, default 01: free
+	FeeCode     string        // FeeCode in fen, default 000000
+	Style       segment.Style // alphabet and joining of long texts
 
 	BindAddress string        // local IP or IP:port
 	Connections int           // default 1
@@ -123,6 +124,8 @@ type Client struct {
 	gate  *gate
 	jobs  chan *message // from Submit to whichever connection has room
 	used  atomic.Int64  // SUBMITs without an answer
+	limit atomic.Int64  // what the windows of connections that are up hold at present
+	room  atomic.Int64  // messages that there is room for, see Capacity
 }
 
 var _ sms.Carrier = (*Client)(nil)
@@ -134,28 +137,38 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	cfg.Log = cfg.Log.With("account", cfg.Name)
-	return &Client{cfg: cfg, pacer: newPacer(cfg.Rate), gate: newGate(), jobs: make(chan *message)}, nil
+	c := &Client{cfg: cfg, pacer: newPacer(cfg.Rate), gate: newGate(), jobs: make(chan *message)}
+	c.room.Store(int64(cfg.Window) * int64(cfg.Connections))
+	return c, nil
 }
 
 // Name is the account's.
 func (c *Client) Name() string { return c.cfg.Name }
 
-// Capacity is what the windows hold.
-func (c *Client) Capacity() int { return c.cfg.Window * c.cfg.Connections }
+// Capacity is what the windows hold, less while answers are slow, and 1 while
+// the account is barred: the message to try it with.
+func (c *Client) Capacity() int {
+	if !c.gate.good() {
+		return 1
+	}
+	return int(c.room.Load())
+}
 
-// Ready gives a channel that is closed while a connection is up and the
-// gateway does not throttle.
+// Ready gives a channel that is closed while a connection is up, the gateway
+// does not throttle and the account is not barred.
 func (c *Client) Ready() <-chan struct{} { return c.gate.readiness() }
 
 // State tells whether any connection is up, and how full the windows are.
 func (c *Client) State() sms.CarrierState {
 	up, since, why := c.gate.state()
-	return sms.CarrierState{Up: up, Since: since, Why: why, WindowUsed: int(c.used.Load())}
+	return sms.CarrierState{Up: up, Since: since, Why: why, WindowUsed: int(c.used.Load()), Window: int(c.limit.Load())}
 }
 
 // Submit sends a message, all parts in order over one connection, and waits
-// for all answers. While no connection is up it returns sms.ErrNotSent at
-// once. The end of ctx takes the message back as long as none of its bytes has
+// for all answers. While no connection is up, or the account is barred, it
+// returns sms.ErrNotSent at once. What the gateway throttles is sent again, at
+// a slower pace; sms.ErrThrottled says that such a message was given back. The
+// end of ctx takes the message back as long as none of its bytes has
 // left; from then on Submit stays until the outcome is known or the connection
 // is lost, which is sms.ErrUncertain. A part that the gateway had already
 // accepted under a number that it did not tell has the id "".
@@ -164,16 +177,17 @@ func (c *Client) Submit(ctx context.Context, s sms.Submission) (sms.Receipt, err
 	if err != nil {
 		return sms.Receipt{}, err
 	}
-	down := c.gate.outage()
-	select {
-	case <-down:
-		return sms.Receipt{}, fmt.Errorf("%w: no connection", sms.ErrNotSent)
-	default:
+	down, probe, err := c.gate.enter()
+	if err != nil {
+		return sms.Receipt{}, err
+	}
+	if probe {
+		defer c.gate.leave()
 	}
 	select {
 	case c.jobs <- m:
 	case <-down:
-		return sms.Receipt{}, fmt.Errorf("%w: connection lost", sms.ErrNotSent)
+		return sms.Receipt{}, fmt.Errorf("%w: %s", sms.ErrNotSent, c.gate.trouble())
 	case <-ctx.Done():
 		return sms.Receipt{}, fmt.Errorf("%w: %w", sms.ErrNotSent, context.Cause(ctx))
 	}

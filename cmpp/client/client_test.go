@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type gateway struct {
 	down   bool // dials fail
 	mu     sync.Mutex
 	dials  []time.Time
+	asked  []cmpp.Version // by CONNECTs
 	ends   chan *end
 	group  guard.Group
 }
@@ -56,7 +58,7 @@ func (g *gateway) dial(context.Context) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	e := &end{g.t, ours, make(chan frame, 10_000)}
 	status := g.status
-	g.group.Go("gateway", func() { e.read(status, g.ends) })
+	g.group.Go("gateway", func() { e.read(g, status) })
 	return theirs, nil
 }
 
@@ -66,7 +68,25 @@ func (g *gateway) dialled() []time.Time {
 	return append([]time.Time(nil), g.dials...)
 }
 
-func (e *end) read(status cmpp.ConnectStatus, ready chan<- *end) {
+func (g *gateway) refuse(status cmpp.ConnectStatus) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status = status
+}
+
+func (g *gateway) versions() []cmpp.Version {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.asked)
+}
+
+func (g *gateway) login(c *cmpp.Connect) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = append(g.asked, c.Version)
+}
+
+func (e *end) read(g *gateway, status cmpp.ConnectStatus) {
 	defer close(e.frames)
 	defer func() { _ = e.conn.Close() }()
 	r := cmpp.NewReader(e.conn)
@@ -81,11 +101,12 @@ func (e *end) read(status cmpp.ConnectStatus, ready chan<- *end) {
 			return
 		}
 		if c, ok := p.(*cmpp.Connect); ok {
+			g.login(c)
 			resp := &cmpp.ConnectResp{Status: status, Version: cmpp.V30}
 			resp.Auth = cmpp.ISMGAuthenticator(status, c.Auth, "secret", cmpp.V30)
 			e.send(h.Sequence, resp)
 			if status == cmpp.ConnectOK {
-				ready <- e
+				g.ends <- e
 			}
 			continue
 		}
@@ -113,6 +134,11 @@ func next[M cmpp.PDU](e *end) (frame, M) {
 		e.t.Fatalf("got %v", f.pdu.Command())
 	}
 	return f, m
+}
+
+// answer answers a SUBMIT.
+func (e *end) answer(f frame, r cmpp.Result) {
+	e.send(f.sequence, &cmpp.SubmitResp{MsgID: cmpp.MsgID(f.sequence), Result: r})
 }
 
 // quiet fails when a message is there once everything has come to rest.
@@ -461,64 +487,6 @@ func TestRefusedLoginIsSlow(t *testing.T) {
 	})
 }
 
-func TestThrottling(t *testing.T) {
-	inBubble(t, func(c *Config) { c.ActiveTest = time.Hour }, func(t *testing.T, b *bubble) {
-		e := b.accept()
-		for _, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-			one, two := b.submit("1"), b.submit("2")
-			f, _ := next[*cmpp.Submit](e)
-			g, _ := next[*cmpp.Submit](e)
-			e.send(f.sequence, &cmpp.SubmitResp{Result: cmpp.ResultThrottled})
-			e.send(g.sequence, &cmpp.SubmitResp{Result: cmpp.ResultThrottled})
-			for _, o := range []outcome{<-one, <-two} {
-				if !errors.Is(o.err, sms.ErrThrottled) {
-					t.Error(o.err)
-				}
-			}
-			start := time.Now()
-			<-b.client.Ready()
-			if got := time.Since(start); got != pause*time.Second {
-				t.Errorf("paused %v, want %v", got, pause*time.Second)
-			}
-		}
-		done := b.submit("3")
-		f, _ := next[*cmpp.Submit](e)
-		e.send(f.sequence, &cmpp.SubmitResp{})
-		<-done
-		done = b.submit("4")
-		f, _ = next[*cmpp.Submit](e)
-		e.send(f.sequence, &cmpp.SubmitResp{Result: cmpp.ResultThrottled})
-		<-done
-		start := time.Now()
-		<-b.client.Ready()
-		if got := time.Since(start); got != time.Second {
-			t.Errorf("paused %v after an accepted one", got)
-		}
-	})
-}
-
-func TestThrottledPartOfAcceptedMessageGoesAgain(t *testing.T) {
-	inBubble(t, func(c *Config) { c.ActiveTest, c.Window = time.Hour, 2 }, func(t *testing.T, b *bubble) {
-		e := b.accept()
-		done := b.submit("一", "二", "三")
-		one, _ := next[*cmpp.Submit](e)
-		two, _ := next[*cmpp.Submit](e)
-		e.send(two.sequence, &cmpp.SubmitResp{Result: cmpp.ResultThrottled})
-		e.quiet()
-		e.send(one.sequence, &cmpp.SubmitResp{MsgID: 1})
-		for i := range 2 {
-			f, p := next[*cmpp.Submit](e)
-			if wait := f.at.Sub(two.at); wait != time.Second || int(p.PkNumber) != i+2 {
-				t.Errorf("part %d after %v", p.PkNumber, wait)
-			}
-			e.send(f.sequence, &cmpp.SubmitResp{MsgID: cmpp.MsgID(i + 2)})
-		}
-		if o := <-done; o.err != nil || strings.Join(o.receipt.Parts, " ") != "0000000000000001 0000000000000002 0000000000000003" {
-			t.Errorf("%+v", o)
-		}
-	})
-}
-
 func TestRejectedPartEndsTheMessage(t *testing.T) {
 	inBubble(t, func(c *Config) { c.Window = 1 }, func(t *testing.T, b *bubble) {
 		e := b.accept()
@@ -823,43 +791,22 @@ func TestHalfSentMessageAtTerminate(t *testing.T) {
 	})
 }
 
-// stuck is a connection whose writes wait for their deadline while stop is set.
-type stuck struct {
-	net.Conn
-	stop  *bool
-	limit *time.Time
-}
-
-func (s stuck) SetWriteDeadline(t time.Time) error {
-	*s.limit = t
-	return s.Conn.SetWriteDeadline(t)
-}
-
-func (s stuck) Write(b []byte) (int, error) {
-	if !*s.stop {
-		return s.Conn.Write(b)
-	}
-	time.Sleep(time.Until(*s.limit))
-	return 0, context.DeadlineExceeded
-}
-
 func TestWriteHasADeadline(t *testing.T) {
-	var stop bool
-	var limit time.Time
+	var first stuckOnce
 	inBubble(t, func(c *Config) {
 		dial := c.Dial
 		c.Dial = func(ctx context.Context) (net.Conn, error) {
 			conn, err := dial(ctx)
-			return stuck{conn, &stop, &limit}, err
+			return first.wrap(conn), err
 		}
 	}, func(t *testing.T, b *bubble) {
 		b.accept()
-		stop = true
+		first.stop.Store(true)
 		start := time.Now()
 		if o := <-b.submit("一"); !errors.Is(o.err, sms.ErrNotSent) || o.at.Sub(start) != 10*time.Second {
 			t.Errorf("after %v: %v", o.at.Sub(start), o.err)
 		}
-		stop = false
+		first.stop.Store(false)
 	})
 }
 
@@ -887,16 +834,4 @@ func TestOneConnectionOfTwoIsEnough(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
-}
-
-// What is claimed beyond the windows may be unknown after a crash and never
-// have left.
-func TestCapacityIsTheWindows(t *testing.T) {
-	c, err := New(Config{Name: "a", Address: "h:1", SPID: "1", Window: 16, Connections: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := c.Capacity(); got != 48 {
-		t.Errorf("Capacity = %d, want 48", got)
-	}
 }

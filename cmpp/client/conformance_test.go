@@ -173,7 +173,7 @@ func TestFaultsOfASubmit(t *testing.T) {
 	}{
 		"cut before the answer": {cmpptest.Faults{CutBefore: 1}, sms.ErrUncertain},
 		"cut after the answer":  {cmpptest.Faults{CutAfter: 1}, nil},
-		"throttled":             {cmpptest.Faults{Throttle: 1}, sms.ErrThrottled},
+		"throttled":             {cmpptest.Faults{Throttle: 1}, nil},
 		"no answer ever":        {cmpptest.Faults{DropResponses: -1}, sms.ErrUncertain},
 		"stalled":               {cmpptest.Faults{Stall: true}, sms.ErrUncertain},
 		"duplicate":             {cmpptest.Faults{DropResponses: 1, Duplicate: true}, nil},

@@ -1,20 +1,27 @@
 package client
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 	"time"
+
+	"callbox/cmpp"
+	"callbox/sms"
 )
 
 // gate tells the account's other side whether submits can be taken: ready
-// while a connection is up and no pause runs, down while none is up.
+// while a connection is up, no pause runs and the account is good, down while
+// no connection is up or the account is barred.
 type gate struct {
-	mu     sync.Mutex
-	up     int
-	paused bool
-	ready  latch
-	down   latch
-	since  time.Time // of the last change between up and down
-	why    string
+	mu       sync.Mutex
+	up       int
+	paused   bool
+	standing standing
+	ready    latch
+	down     latch
+	since    time.Time // of the last change between up and down
+	why      string
 }
 
 // latch is a channel that is closed while set.
@@ -48,7 +55,7 @@ func newGate() *gate {
 func (g *gate) rise() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.up++; g.up == 1 {
+	if g.up++; g.up == 1 && g.standing.trust == good {
 		g.since = time.Now()
 	}
 	g.turn()
@@ -58,7 +65,7 @@ func (g *gate) rise() {
 func (g *gate) fall(why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.up--; g.up == 0 {
+	if g.up--; g.up == 0 && g.standing.trust == good {
 		g.since = time.Now()
 	}
 	g.why = why
@@ -72,17 +79,93 @@ func (g *gate) fail(why string) {
 	g.why = why
 }
 
-// pause notes whether the gateway throttles.
-func (g *gate) pause(paused bool) {
+// tick notes whether the gateway throttles, lets a probe of a barred account
+// through when it is time, and tells whether the account is still barred.
+func (g *gate) tick(now time.Time, paused bool) (barred error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.paused = paused
+	g.standing.look(now)
+	g.turn()
+	return g.bar()
+}
+
+// bar gives the reason why nothing may be sent for the account, nil for none.
+func (g *gate) bar() error {
+	if g.standing.trust != barred {
+		return nil
+	}
+	return errors.New(g.standing.why)
+}
+
+// probe gives the time at which one is due, zero for none.
+func (g *gate) probe() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.standing.trust != barred {
+		return time.Time{}
+	}
+	return g.standing.probe
+}
+
+// blame takes in a result that blames the account: given is true where its
+// message is to be given back. again is when the account is tried next, given
+// where it was barred by this very result; alarm, where it was good before.
+func (g *gate) blame(now time.Time, r cmpp.Result) (given, alarm bool, again time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	wasGood := g.standing.trust == good
+	if news := g.standing.blame(now, r); news {
+		again = g.standing.wait
+	}
+	if alarm = wasGood && g.standing.trust != good; alarm {
+		g.since = now
+	}
+	g.turn()
+	return g.standing.trust != good, alarm, again
+}
+
+// serve takes in an accepted message; news tells whether the account is good
+// again by that.
+func (g *gate) serve(now time.Time) (news bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if news = g.standing.serve(); news {
+		g.since = now
+		g.turn()
+	}
+	return news
+}
+
+// enter lets a message in, or says why not. down is closed when there is no
+// way to send it any more. A probe must leave.
+func (g *gate) enter() (down <-chan struct{}, probe bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.up == 0:
+		return nil, false, fmt.Errorf("%w: no connection", sms.ErrNotSent)
+	case g.standing.trust == barred || g.standing.trust == proving:
+		return nil, false, fmt.Errorf("%w: %s", sms.ErrNotSent, g.standing.why)
+	case g.standing.trust == trying:
+		g.standing.trust, probe = trying.next(taken), true
+		g.turn()
+	}
+	return g.down.ch, probe, nil
+}
+
+// leave ends a probe.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.standing.trust = g.standing.trust.next(undecided)
 	g.turn()
 }
 
 func (g *gate) turn() {
-	g.ready.turn(g.up > 0 && !g.paused)
-	g.down.turn(g.up == 0)
+	t := g.standing.trust
+	g.ready.turn(g.up > 0 && !g.paused && (t == good || t == trying))
+	g.down.turn(g.up == 0 || t == barred)
 }
 
 func (g *gate) readiness() <-chan struct{} {
@@ -91,17 +174,29 @@ func (g *gate) readiness() <-chan struct{} {
 	return g.ready.ch
 }
 
-func (g *gate) outage() <-chan struct{} {
+// good tells whether the account is served as far as is known.
+func (g *gate) good() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.down.ch
+	return g.standing.trust == good
+}
+
+// trouble tells why there is no way.
+func (g *gate) trouble() string {
+	if up, _, why := g.state(); !up {
+		return why
+	}
+	return "connection lost"
 }
 
 func (g *gate) state() (up bool, since time.Time, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.up > 0 {
-		return true, g.since, ""
+	switch {
+	case g.up == 0:
+		return false, g.since, g.why
+	case g.standing.trust != good:
+		return false, g.since, g.standing.why
 	}
-	return false, g.since, g.why
+	return true, g.since, ""
 }

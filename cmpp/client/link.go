@@ -126,6 +126,7 @@ func (l *link) agree(ask *cmpp.Connect, resp *cmpp.ConnectResp, err error) (cmpp
 		return 0, fmt.Errorf("log in: %w", errOlder)
 	}
 	if resp.Status != cmpp.ConnectOK {
+		l.version = l.c.cfg.Version // a lower one was no help
 		return 0, &refusedError{resp.Status}
 	}
 	version := common(l.version, resp)

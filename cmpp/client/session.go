@@ -21,7 +21,11 @@ const (
 	drainLimit = 5 * time.Second // for open answers when a connection is to end
 	leaveLimit = 3 * time.Second // for TERMINATE_RESP
 	maxBatch   = 32 << 10        // bytes that are gathered for one write
+	slowShare  = 4               // an answer is slow after this share of what it may take
 )
+
+// errEnding is why a connection sends no new message.
+var errEnding = errors.New("connection is ending")
 
 // session is one logged-in connection. Its loop alone touches the fields
 // below the channels.
@@ -42,9 +46,10 @@ type session struct {
 	deadline time.Time // of the phase
 	sequence uint32
 	window   window
-	queue    []*segment // to be sent, in order
+	queue    []*part    // to be sent, in order
 	out      []byte     // to be written
 	fresh    []*request // SUBMITs that stand in out for the first time
+	shown    showing    // how the window stands in the client's counts
 	testing  bool       // an ACTIVE_TEST is open
 	heard    time.Time
 }
@@ -61,7 +66,8 @@ func newSession(l *link, conn net.Conn, r *cmpp.Reader, v cmpp.Version) *session
 	return &session{
 		c: l.c, receiver: l.receiver, conn: conn, reader: r, version: v, log: l.log,
 		events: make(chan event, 64), acks: make(chan ack, maxDelivers), done: make(chan struct{}),
-		inbox: newInbox(), sequence: 1, window: window{size: l.c.cfg.Window}, heard: time.Now(),
+		inbox: newInbox(), sequence: 1, window: newWindow(l.c.cfg.Window, l.c.cfg.ResponseTimeout/slowShare),
+		shown: showing{room: l.c.cfg.Window}, heard: time.Now(),
 	}
 }
 
@@ -74,6 +80,7 @@ func (s *session) run(ctx context.Context) (err error) {
 	defer group.Wait()
 	defer stop()
 	defer func() { _ = s.conn.Close() }()
+	s.show(showing{limit: s.window.limit, room: s.c.cfg.Window})
 	s.c.gate.rise()
 	defer func() { s.abandon(err) }()
 	defer close(s.done)
@@ -195,17 +202,40 @@ func (s *session) work(now time.Time) error {
 		return err
 	}
 	s.test(now)
+	s.window.stall(now)
+	if barred := s.c.gate.tick(now, s.c.pacer.paused(now)); barred != nil {
+		s.returnUnsent(barred)
+	}
 	s.fill(now)
 	if s.idle() {
 		s.move(settled)
 	}
-	s.c.gate.pause(s.c.pacer.paused(now))
+	s.count()
 	return s.flush()
 }
 
 // idle tells whether nothing is open in either direction.
 func (s *session) idle() bool {
 	return s.window.submits == 0 && len(s.queue) == 0 && s.inbox.empty()
+}
+
+// showing is what a connection adds to the client's counts: its window's
+// limit while it is up, and how many messages it may have at a time.
+type showing struct{ limit, room int }
+
+// count keeps the client's counts true. What is open above a limit that fell
+// still takes up room.
+func (s *session) count() {
+	s.show(showing{limit: s.window.limit, room: max(s.window.limit, s.window.submits)})
+}
+
+func (s *session) show(now showing) {
+	if now == s.shown {
+		return
+	}
+	s.c.limit.Add(int64(now.limit - s.shown.limit))
+	s.c.room.Add(int64(now.room - s.shown.room))
+	s.shown = now
 }
 
 // nap tells how long nothing is due.
@@ -218,6 +248,11 @@ func (s *session) nap(now time.Time) time.Duration {
 	}
 	if r := s.window.oldest(); r != nil {
 		sooner(r.sent.Add(s.c.cfg.ResponseTimeout))
+	}
+	for _, t := range []time.Time{s.window.stalls(), s.c.gate.probe()} {
+		if !t.IsZero() {
+			sooner(t)
+		}
 	}
 	if s.phase != open {
 		sooner(s.deadline)
@@ -239,8 +274,8 @@ func (s *session) move(h happening) {
 	}
 	s.log.Debug("connection moves on", "from", was.String(), "to", s.phase.String())
 	if was == open {
-		s.c.gate.fall("connection is ending")
-		s.returnUnsent(errors.New("connection is ending"))
+		s.c.gate.fall(errEnding.Error())
+		s.returnUnsent(errEnding)
 	}
 	switch s.phase {
 	case dismissed:
@@ -254,14 +289,15 @@ func (s *session) move(h happening) {
 	}
 }
 
-// returnUnsent gives back the messages of which nothing was sent.
+// returnUnsent gives back the messages of which the gateway has nothing.
 func (s *session) returnUnsent(cause error) {
-	s.queue = slices.DeleteFunc(s.queue, func(g *segment) bool {
-		if g.message.flying+g.message.took > 0 || g.message.left {
+	s.queue = slices.DeleteFunc(s.queue, func(g *part) bool {
+		m := g.message
+		if m.flying+m.took > 0 {
 			return false
 		}
-		if g.message.queued--; g.message.queued == 0 {
-			g.message.finish(fmt.Errorf("%w: %w", sms.ErrNotSent, cause))
+		if m.queued--; m.queued == 0 {
+			m.finish(m.unsent(cause))
 		}
 		return true
 	})
@@ -300,14 +336,14 @@ func (s *session) take(e event) error {
 	case *cmpp.ActiveTest:
 		s.answer(e.sequence, &cmpp.ActiveTestResp{})
 	case *cmpp.ActiveTestResp:
-		if s.window.remove(p.Command(), e.sequence) != nil {
+		if s.window.remove(p.Command(), e.sequence, s.heard) != nil {
 			s.testing = false
 		}
 	case *cmpp.Terminate:
 		s.answer(e.sequence, &cmpp.TerminateResp{})
 		s.move(terminated)
 	case *cmpp.TerminateResp:
-		if s.window.remove(p.Command(), e.sequence) != nil {
+		if s.window.remove(p.Command(), e.sequence, s.heard) != nil {
 			s.move(leaveAgreed)
 		}
 	default:
@@ -345,18 +381,19 @@ func (s *session) repeat(now time.Time) error {
 			return nil
 		}
 		if r.tries >= tries {
-			return fmt.Errorf("no answer to %v %d after %d tries", r.command, r.sequence, r.tries)
+			return fmt.Errorf("no answer to %v %d after %d tries", r.pdu.Command(), r.sequence, r.tries)
 		}
-		s.log.Warn("sending again", "command", r.command.String(), "sequence", r.sequence, "try", r.tries+1)
-		s.out = append(s.out, s.window.repeat(now).frame...)
+		s.log.Warn("sending again", "command", r.pdu.Command().String(), "sequence", r.sequence, "try", r.tries+1)
+		s.answer(s.window.repeat(now).sequence, r.pdu)
 	}
 }
 
-// answer queues the answer to one of the gateway's requests.
+// answer queues the answer to one of the gateway's requests, or a request of
+// ours once more.
 func (s *session) answer(sequence uint32, p cmpp.PDU) {
 	out, err := cmpp.Append(s.out, s.version, sequence, p)
 	if err != nil {
-		s.log.Error("answer not sent", "err", err)
+		s.log.Error("message not sent", "command", p.Command().String(), "err", err)
 		return
 	}
 	s.out = out
@@ -364,7 +401,7 @@ func (s *session) answer(sequence uint32, p cmpp.PDU) {
 
 // request queues a request of ours. It stands in the window before its first
 // byte is written.
-func (s *session) request(p cmpp.PDU, g *segment) {
+func (s *session) request(p cmpp.PDU, g *part) {
 	s.sequence++
 	start := len(s.out)
 	out, err := cmpp.Append(s.out, s.version, s.sequence, p)
@@ -373,18 +410,14 @@ func (s *session) request(p cmpp.PDU, g *segment) {
 		return
 	}
 	s.out = out
-	r := &request{
-		command: p.Command(), sequence: s.sequence, frame: bytesOf(out[start:]), sent: time.Now(), tries: 1,
-		segment: g, offset: start,
-	}
+	now := time.Now()
+	r := &request{pdu: p, sequence: s.sequence, first: now, sent: now, tries: 1, part: g, offset: start}
 	s.window.add(r)
 	if g != nil {
 		s.fresh = append(s.fresh, r)
 		s.c.used.Add(1)
 	}
 }
-
-func bytesOf(frame []byte) []byte { return append(make([]byte, 0, len(frame)), frame...) }
 
 // flush writes what is gathered. Of SUBMITs that did not get into the
 // connection before an error nothing has left.
@@ -396,7 +429,8 @@ func (s *session) flush() error {
 	n, err := s.conn.Write(s.out)
 	for _, r := range s.fresh {
 		if r.offset < n {
-			r.segment.message.left = true
+			r.left = true
+			r.part.message.out++
 		}
 	}
 	clear(s.fresh)
@@ -416,13 +450,14 @@ func (s *session) abandon(cause error) {
 		s.c.gate.fall(cause.Error())
 	}
 	s.c.used.Add(-int64(s.window.submits))
+	s.show(showing{room: s.c.cfg.Window})
 	messages := map[*message]bool{}
 	for _, g := range s.queue {
 		messages[g.message] = true
 	}
 	for _, r := range s.window.open {
-		if r.segment != nil {
-			messages[r.segment.message] = true
+		if r.part != nil {
+			messages[r.part.message] = true
 		}
 	}
 	for m := range messages {

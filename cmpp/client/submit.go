@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -12,20 +13,20 @@ import (
 // One message at a time is in the queue, so its parts stay together and others
 // go to the connection that has room.
 func (s *session) offers(now time.Time) <-chan *message {
-	if s.phase != open || len(s.queue) > 0 || !s.window.room() || s.c.pacer.wait(now) > 0 {
+	if s.phase != open || len(s.queue) > 0 || !s.window.room(now) || s.c.pacer.wait(now) > 0 {
 		return nil
 	}
 	return s.c.jobs
 }
 
-func (s *session) admit(m *message) { s.queue = append(s.queue, m.segments...) }
+func (s *session) admit(m *message) { s.queue = append(s.queue, m.parts...) }
 
 // fill sends from the queue while window and pace allow it.
 func (s *session) fill(now time.Time) {
 	if s.phase != open && s.phase != draining {
 		return
 	}
-	for len(s.queue) > 0 && s.window.room() {
+	for len(s.queue) > 0 && s.window.room(now) {
 		g := s.queue[0]
 		if !s.c.pacer.take(now) {
 			return
@@ -37,13 +38,13 @@ func (s *session) fill(now time.Time) {
 		s.queue = slices.Delete(s.queue, 0, 1)
 		g.message.queued--
 		g.message.flying++
-		s.request(g.submit, g)
+		s.request(&g.submit, g)
 	}
 }
 
-// unqueue takes a message's segments from the queue.
-func (s *session) unqueue(m *message) (taken []*segment) {
-	s.queue = slices.DeleteFunc(s.queue, func(g *segment) bool {
+// unqueue takes a message's parts from the queue.
+func (s *session) unqueue(m *message) (taken []*part) {
+	s.queue = slices.DeleteFunc(s.queue, func(g *part) bool {
 		if g.message == m {
 			taken = append(taken, g)
 		}
@@ -53,8 +54,8 @@ func (s *session) unqueue(m *message) (taken []*segment) {
 	return taken
 }
 
-// unsendable ends a segment that cannot be encoded.
-func (s *session) unsendable(g *segment, err error) {
+// unsendable ends a part that cannot be encoded.
+func (s *session) unsendable(g *part, err error) {
 	if g == nil {
 		s.log.Error("request not sent", "err", err)
 		return
@@ -72,40 +73,67 @@ func (s *session) reject(m *message, fault *sms.Rejected) {
 
 // answered takes a SUBMIT_RESP.
 func (s *session) answered(sequence uint32, p *cmpp.SubmitResp) {
-	r := s.window.remove(p.Command(), sequence)
+	now := time.Now()
+	r := s.window.remove(p.Command(), sequence, now)
 	if r == nil {
 		s.log.Warn("answer to no open request", "sequence", sequence, "msg_id", p.MsgID.String())
 		return
 	}
 	s.c.used.Add(-1)
-	g := r.segment
+	g := r.part
 	g.message.flying--
+	if r.left {
+		g.message.out--
+	}
 	switch {
 	case p.Result == cmpp.ResultOK:
 		s.c.pacer.accepted(r.sent)
+		if s.c.gate.serve(now) {
+			s.log.Info("the gateway serves the account again")
+		}
 		g.message.accept(g, p.MsgID.String())
 	case p.Result == cmpp.ResultDuplicate && r.tries > 1:
 		g.message.accept(g, "") // the answer to the first try was lost
 	case p.Result == cmpp.ResultThrottled:
-		s.throttled(r)
+		s.throttled(r, now)
 	default:
-		s.log.Warn("message refused", "message", g.message.id, "part", g.index+1, "result", p.Result.String())
-		s.reject(g.message, &sms.Rejected{Code: int(p.Result), Text: refusal(p.Result)})
+		s.refused(g, p.Result, now)
 	}
+	s.count()
 	s.settle(g.message)
 }
 
-func refusal(r cmpp.Result) string { return "refused by the gateway: result " + r.String() }
+// refused ends a message by a final result. Where several in a row blame the
+// account, the message is given back: the account is tried again later.
+func (s *session) refused(g *part, result cmpp.Result, now time.Time) {
+	m, words := g.message, "refused by the gateway: result "+result.String()
+	s.reject(m, &sms.Rejected{Code: int(result), Text: words})
+	if !blamesAccount(result) || result == cmpp.ResultSrcID && m.extended {
+		s.log.Warn("message refused", "message", m.id, "part", g.index+1, "result", result.String())
+		return
+	}
+	given, alarm, again := s.c.gate.blame(now, result)
+	if given {
+		m.blame = errors.New(words)
+	}
+	switch {
+	case alarm:
+		s.log.Error("the gateway refuses the account: nothing is sent until it is mended", "result", result.String(), "in_a_row", runLength, "next_try_in", again)
+	case again > 0:
+		s.log.Warn("the gateway still refuses the account", "result", result.String(), "next_try_in", again)
+	default:
+		s.log.Warn("message refused", "message", m.id, "part", g.index+1, "result", result.String(), "given_back", given)
+	}
+}
 
-// throttled pauses the account and keeps the segment, and what follows it.
-func (s *session) throttled(r *request) {
-	now := time.Now()
+// throttled pauses the account and keeps the part, and what follows it.
+func (s *session) throttled(r *request, now time.Time) {
 	if pause := s.c.pacer.throttled(now, r.sent); pause > 0 {
 		s.log.Warn("throttled by the gateway", "pause", pause)
 	}
-	s.c.gate.pause(true)
-	m := r.segment.message
-	m.hold(append(s.unqueue(m), r.segment)...)
+	s.c.gate.tick(now, true)
+	m := r.part.message
+	m.hold(append(s.unqueue(m), r.part)...)
 }
 
 // settle ends a message when all is answered, or sends its throttled parts
@@ -117,6 +145,10 @@ func (s *session) settle(m *message) {
 	again, err := m.settle()
 	if len(again) == 0 {
 		m.finish(err)
+		return
+	}
+	if s.phase != open && m.took == 0 {
+		m.finish(m.unsent(errEnding))
 		return
 	}
 	m.queued = len(again)

@@ -100,13 +100,18 @@ func (d *document) rejectAll(path string, err error) {
 }
 
 func (b *Box) checkAccounts(d *document) {
-	names := map[string]bool{}
+	names, owners := map[string]bool{}, map[[2]string]string{}
 	for i, a := range b.SMS.Accounts {
 		path := fmt.Sprintf("sms.accounts[%d]", i)
 		if names[a.Name] {
 			d.reject(path+".name", "%q is taken by another account", a.Name)
 		}
 		names[a.Name] = true
+		at := [2]string{strings.ToLower(a.Address), a.SPID}
+		if owner, taken := owners[at]; taken && a.SPID != "" {
+			d.reject(path+".sp_id", "%q at %s is account %s already: reports and answers would go to either", a.SPID, a.Address, owner)
+		}
+		owners[at] = a.Name
 		a.check(d, path)
 	}
 }
@@ -115,11 +120,7 @@ func (b *Box) checkAccounts(d *document) {
 const longest = 30 * 24 * time.Hour
 
 func (a Account) check(d *document, path string) {
-	switch a.Protocol {
-	case "cmpp3":
-	case "cmpp2":
-		d.reject(path+".protocol", "cmpp2 is "+notYet)
-	default:
+	if a.Protocol != "cmpp3" && a.Protocol != "cmpp2" {
 		d.reject(path+".protocol", "%q is neither cmpp3 nor cmpp2", a.Protocol)
 	}
 	if a.Address != "" {

@@ -17,6 +17,7 @@ import (
 	"callbox/cmpp"
 	"callbox/cmpp/client"
 	"callbox/cti/sip"
+	"callbox/internal/segment"
 	"callbox/sms"
 )
 
@@ -89,15 +90,21 @@ type Account struct {
 	LongMOTimeout   time.Duration `yaml:"long_mo_timeout"`
 	AuthUnpadded    bool          `yaml:"auth_unpadded"`
 	BindAddress     string        `yaml:"bind_address"`
+	Alphabet        string        `yaml:"alphabet"`
+	ReferenceBits   int           `yaml:"reference_bits"`
 }
 
 // Carrier is the account as its client knows it.
 func (a Account) Carrier() client.Config {
+	version := cmpp.V30
+	if a.Protocol == "cmpp2" {
+		version = cmpp.V20
+	}
 	return client.Config{
 		Name: a.Name, Address: a.Address, SPID: a.SPID, Secret: a.Secret, Unpadded: a.AuthUnpadded,
-		Version: cmpp.V30, ServiceID: a.ServiceID, SrcID: a.SrcID, BindAddress: a.BindAddress,
+		Version: version, ServiceID: a.ServiceID, SrcID: a.SrcID, BindAddress: a.BindAddress,
 		Connections: a.Connections, Window: a.Window, Rate: a.Rate, ActiveTest: a.ActiveTest,
-		ResponseTimeout: a.ResponseTimeout, UCS2: a.SignatureBy == sms.SignedByGateway,
+		ResponseTimeout: a.ResponseTimeout, Style: a.style(),
 	}
 }
 
@@ -106,7 +113,18 @@ func (a Account) Gateway() sms.Account {
 	return sms.Account{
 		Name: a.Name, SrcID: a.SrcID, Numbers: a.Numbers, Signature: a.Signature, SignatureBy: a.SignatureBy,
 		OnUnknown: a.OnUnknown, ExtensionDigits: a.Extension.Digits, ReportWait: a.ReportWait, LongWait: a.LongMOTimeout,
+		Style: a.style(),
 	}
+}
+
+// style says how the account's texts are cut. Where the gateway adds a
+// signature no text is ASCII in the end.
+func (a Account) style() segment.Style {
+	s := segment.Style{Alphabet: segment.Alphabet(a.Alphabet), RefBits: a.ReferenceBits}
+	if s.Alphabet == segment.Auto && a.SignatureBy == sms.SignedByGateway {
+		s.Alphabet = segment.UCS2
+	}
+	return s
 }
 
 // Extension is how many digits are put behind the access number.
@@ -162,7 +180,7 @@ func defaultAccount() Account {
 	return Account{
 		Protocol: "cmpp3", SignatureBy: "us", OnUnknown: "resend", Window: 16, Rate: 100, Connections: 1,
 		ReportWait: 72 * time.Hour, ActiveTest: 30 * time.Second, ResponseTimeout: time.Minute,
-		LongMOTimeout: 10 * time.Minute, Numbers: []string{"*"},
+		LongMOTimeout: 10 * time.Minute, Numbers: []string{"*"}, Alphabet: string(segment.Auto), ReferenceBits: 8,
 	}
 }
 
@@ -223,6 +241,8 @@ func fillAccount(a *Account) {
 	fill(&a.ActiveTest, def.ActiveTest)
 	fill(&a.ResponseTimeout, def.ResponseTimeout)
 	fill(&a.LongMOTimeout, def.LongMOTimeout)
+	fill(&a.Alphabet, def.Alphabet)
+	fill(&a.ReferenceBits, def.ReferenceBits)
 	if a.Numbers == nil {
 		a.Numbers = def.Numbers
 	}

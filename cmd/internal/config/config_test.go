@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callbox/cmpp"
+	"callbox/internal/segment"
 )
 
 func write(t *testing.T, name, text string) string {
@@ -160,4 +163,53 @@ func FuzzDecode(f *testing.F) {
 		d := decode("fuzz.yaml", src, &box)
 		box.check(d)
 	})
+}
+
+func TestAccountReachesItsParts(t *testing.T) {
+	file := write(t, "callbox.yaml", `
+sms:
+  accounts:
+    - {name: old, protocol: cmpp2, address: "h:1", sp_id: "1", bind_address: 127.0.0.2, alphabet: gbk, reference_bits: 16}
+    - {name: new, address: "h:2", sp_id: "1"}
+    - {name: signed, address: "h:3", sp_id: "1", signature: 【测试】, signature_by: gateway}
+`)
+	box, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		version cmpp.Version
+		style   segment.Style
+		bind    string
+	}{
+		{cmpp.V20, segment.Style{Alphabet: segment.GBK, RefBits: 16}, "127.0.0.2"},
+		{cmpp.V30, segment.Style{Alphabet: segment.Auto, RefBits: 8}, ""},
+		{cmpp.V30, segment.Style{Alphabet: segment.UCS2, RefBits: 8}, ""},
+	} {
+		a := box.SMS.Accounts[i]
+		carrier, gateway := a.Carrier(), a.Gateway()
+		if carrier.Version != want.version || carrier.Style != want.style || gateway.Style != want.style || carrier.BindAddress != want.bind {
+			t.Errorf("%s: carrier %+v, gateway %+v", a.Name, carrier, gateway)
+		}
+	}
+}
+
+func TestFaultsOfAccounts(t *testing.T) {
+	file := write(t, "callbox.yaml", `sms:
+  accounts:
+    - {name: a, address: Gate.example:7890, sp_id: "901234"}
+    - {name: b, address: gate.example:7890, sp_id: "901234"}
+    - {name: c, address: gate.example:7890, sp_id: "901235", protocol: smpp, alphabet: latin, reference_bits: 12}
+`)
+	_, err := Load(file)
+	for _, want := range []string{
+		`:4:45: sms.accounts[1].sp_id: "901234" at gate.example:7890 is account a already`,
+		`:5:62: sms.accounts[2].protocol: "smpp" is neither cmpp3 nor cmpp2`,
+		`sms.accounts[2].alphabet: "latin" is none of auto, gbk, ucs2`,
+		`sms.accounts[2].reference_bits: 12 is neither 8 nor 16`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no fault with %q in:\n%v", want, err)
+		}
+	}
 }
