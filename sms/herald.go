@@ -2,17 +2,27 @@ package sms
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
 // bulletin is what one transaction has to tell.
 type bulletin struct {
-	notes []Note
-	over  bool // committed or undone
-	in    bool // entered
+	notes   []Note
+	queued  []string // accounts for which messages were queued
+	stepped bool     // a notice's next step is another
+	over    bool     // committed or undone
+	in      bool     // entered
 }
 
 func (b *bulletin) add(n Note) { b.notes = append(b.notes, n) }
+
+// wake says that account has something to submit.
+func (b *bulletin) wake(account string) {
+	if !slices.Contains(b.queued, account) {
+		b.queued = append(b.queued, account)
+	}
+}
 
 // herald tells what happened after it is on disk, in the order in which the
 // transactions ran, though their callers wake in any order.

@@ -27,7 +27,7 @@ func (t Template) Fill(vars map[string]any) (string, error) {
 		value, given := vars[name]
 		switch {
 		case name == ackLink && !given:
-			faults.add("template", "{%s}: %w", name, ErrNotServed)
+			faults.add("template", "{%s}: %w", name, errNoLinks)
 		case !given:
 			faults.add("vars."+name, "is missing")
 		case !printable(value):
