@@ -24,12 +24,13 @@ const (
 	NoticeCallRecord  = "call.record"
 	NoticeSMSStatus   = "sms.status"
 	NoticeSMSReceived = "sms.received"
+	NoticeSMSLate     = "sms.late"
 	NoticeAck         = "notice.ack"
 	NoticeLineState   = "line.state"
 )
 
 // Endpoint is one webhook of the configuration: events are names or globs such
-// as call.*; Format is empty.
+// as call.*; Format is one of Formats.
 type Endpoint struct {
 	URL    string
 	Secret string
@@ -47,6 +48,7 @@ type Notice struct {
 	Data        any        // becomes JSON
 	CallbackURL string
 	Signer      string // id of the API key that signs for CallbackURL
+	Format      string // of what goes to CallbackURL; empty: our own
 }
 
 // Notices is the outbox: what is told outside is written with what it tells.
@@ -79,9 +81,13 @@ func (n *Notices) Replace(endpoints []Endpoint) error {
 	return nil
 }
 
+// Formats are the shapes that a webhook's notices may go out in: our own, and
+// those of other products.
+var Formats = []string{"", "twilio", "zammad"}
+
 func (e Endpoint) validate() error {
-	if e.Format != "" {
-		return fmt.Errorf("webhook %s: format %q: not yet supported", e.URL, e.Format)
+	if !slices.Contains(Formats, e.Format) {
+		return fmt.Errorf("webhook %s: there is no format %q", e.URL, e.Format)
 	}
 	if _, err := hostOf(e.URL); err != nil {
 		return fmt.Errorf("webhook %q: %w", e.URL, err)
@@ -154,8 +160,8 @@ func (n *Notices) Add(tx *sql.Tx, notice Notice) error {
 
 // target is one endpoint's queue and where it sends to.
 type target struct {
-	endpoint, url, signer string
-	trusted               bool
+	endpoint, url, signer, format string
+	trusted                       bool
 }
 
 func (n *Notices) wanted(notice Notice) []target {
@@ -164,7 +170,7 @@ func (n *Notices) wanted(notice Notice) []target {
 	var to []target
 	for _, e := range n.endpoints {
 		if wants(e.Events, notice.Event) {
-			to = append(to, target{endpoint: e.URL, url: e.URL, trusted: true})
+			to = append(to, target{endpoint: e.URL, url: e.URL, format: e.Format, trusted: true})
 		}
 	}
 	if notice.CallbackURL == "" {
@@ -175,7 +181,7 @@ func (n *Notices) wanted(notice Notice) []target {
 		n.d.log.Warn("callback URL is not usable", "event", notice.Event, "err", err)
 		return to
 	}
-	return append(to, target{endpoint: host, url: notice.CallbackURL, signer: notice.Signer})
+	return append(to, target{endpoint: host, url: notice.CallbackURL, signer: notice.Signer, format: notice.Format})
 }
 
 // Wanted says whether an endpoint of the configuration wants event.
@@ -210,10 +216,10 @@ func addNotice(tx *sql.Tx, n Notice) error {
 }
 
 func addDelivery(tx *sql.Tx, n Notice, t target) error {
-	_, err := tx.Exec(`INSERT INTO deliveries (notice, endpoint, url, trusted, signer, order_key, next, head)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NOT EXISTS
+	_, err := tx.Exec(`INSERT INTO deliveries (notice, endpoint, url, trusted, signer, order_key, next, format, head)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NOT EXISTS
 			(SELECT 1 FROM deliveries WHERE endpoint = ?2 AND order_key = ?6 AND dead = 0))`,
-		n.ID, t.endpoint, t.url, t.trusted, t.signer, n.OrderKey, n.Time.Millis())
+		n.ID, t.endpoint, t.url, t.trusted, t.signer, n.OrderKey, n.Time.Millis(), t.format)
 	return err
 }
 

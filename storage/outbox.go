@@ -19,7 +19,8 @@ type Delivery struct {
 	Event    string // the event's id, the same over retries
 	Endpoint string // whose queue it is
 	URL      string
-	Trusted  bool // the URL stands in the configuration file
+	Trusted  bool   // the URL stands in the configuration file
+	Format   string // empty: our own; else its name, with what it needs behind a blank
 	Secret   []byte
 	Attempt  int       // attempts made before
 	First    time.Time // the first of them; zero before it
@@ -38,7 +39,7 @@ func (n *Notices) Endpoints(ctx context.Context) ([]string, error) {
 // Due gives at most limit deliveries of endpoint whose time has come, the first
 // of each order key only, and when the next one's will (zero: none waits).
 func (n *Notices) Due(ctx context.Context, endpoint string, now time.Time, limit int) ([]Delivery, time.Time, error) {
-	rows, err := n.d.reader.QueryContext(ctx, `SELECT d.id, d.notice, d.endpoint, d.url, d.trusted, d.signer, d.attempt, d.first, n.body
+	rows, err := n.d.reader.QueryContext(ctx, `SELECT d.id, d.notice, d.endpoint, d.url, d.trusted, d.format, d.signer, d.attempt, d.first, n.body
 		FROM deliveries d JOIN notices n ON n.id = d.notice
 		WHERE d.head = 1 AND d.endpoint = ? AND d.next <= ? ORDER BY d.next, d.id LIMIT ?`,
 		endpoint, now.UnixMilli(), limit)
@@ -67,7 +68,7 @@ func (n *Notices) scanDelivery(ctx context.Context, rows *sql.Rows) (Delivery, e
 	var x Delivery
 	var signer string
 	var first int64
-	err := rows.Scan(&x.ID, &x.Event, &x.Endpoint, &x.URL, &x.Trusted, &signer, &x.Attempt, &first, &x.Body)
+	err := rows.Scan(&x.ID, &x.Event, &x.Endpoint, &x.URL, &x.Trusted, &x.Format, &signer, &x.Attempt, &first, &x.Body)
 	if err != nil {
 		return x, err
 	}

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"callbox/storage"
 )
 
 const notYet = "not yet supported"
@@ -148,8 +151,8 @@ func (a Account) check(d *document, path string) {
 
 func (w Webhook) check(d *document, path string) {
 	d.checkURL(path+".url", w.URL)
-	if w.Format != "" {
-		d.reject(path+".format", "%q is "+notYet, w.Format)
+	if !slices.Contains(storage.Formats, w.Format) {
+		d.reject(path+".format", "%q is neither empty nor twilio nor zammad", w.Format)
 	}
 	for i, glob := range w.Events {
 		if glob == "" || strings.Trim(glob, "abcdefghijklmnopqrstuvwxyz.*_") != "" {
