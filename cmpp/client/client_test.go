@@ -68,12 +68,6 @@ func (g *gateway) dialled() []time.Time {
 	return append([]time.Time(nil), g.dials...)
 }
 
-func (g *gateway) refuse(status cmpp.ConnectStatus) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.status = status
-}
-
 func (g *gateway) versions() []cmpp.Version {
 	g.mu.Lock()
 	defer g.mu.Unlock()
