@@ -31,6 +31,7 @@ import (
 	"callbox/ivr/speech"
 	"callbox/recorder"
 	"callbox/sms"
+	"callbox/sms/door"
 	"callbox/storage"
 	"callbox/voicebox"
 	"callbox/web"
@@ -74,6 +75,7 @@ type app struct {
 	lines    *voicebox.Lines
 	carriers map[string]*client.Client
 	gateway  *sms.Gateway
+	doors    []*door.Door
 	site     *site
 	listener net.Listener
 	health   statuses
@@ -103,7 +105,8 @@ func Run(ctx context.Context, o Options) error {
 func (a *app) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		a.openStorage, a.openMedia, a.recover, a.openSite,
-		a.openCalls, a.openPhones, a.openLines, a.openFloor, a.answer, a.openTexts, a.openHooks,
+		a.openCalls, a.openPhones, a.openLines, a.openFloor, a.answer,
+		a.openInboxes, a.openTexts, a.openDoors, a.openHooks,
 		a.openFace, a.openControl,
 	} {
 		if err := step(ctx); err != nil {

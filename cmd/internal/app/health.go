@@ -77,6 +77,7 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 		part.Since = stamp.At(state.Since)
 		r.Parts["sms "+name] = part
 	}
+	a.doorParts(r.Parts)
 	return r
 }
 
@@ -140,8 +141,10 @@ func faults(s sip.Stats) map[string]uint64 {
 func (a *app) countWaiting(ctx context.Context, g *api.Gauges) {
 	depth, err := a.db.SMS().Depth(ctx)
 	waiting, err2 := a.db.Notices().Waiting(ctx)
-	if err := errors.Join(err, err2); err != nil {
+	orphans, err3 := a.db.SMS().Orphans(ctx)
+	if err := errors.Join(err, err2, err3); err != nil {
 		a.Log.Warn("metrics are not whole", "err", err)
 	}
-	g.SMSQueueDepth, g.WebhookPending = int(depth), int(waiting)
+	g.SMSQueueDepth, g.WebhookPending, g.SMSOrphans = int(depth), int(waiting), int(orphans)
+	g.SMSTurned = uint64(a.gateway.Turned())
 }

@@ -48,6 +48,7 @@ func restarts(old, now *config.Box) (sections []string) {
 		{"voicebox", old.Voicebox, now.Voicebox},
 		{"sms", old.SMS, now.SMS},
 		{"lookup", old.Lookup, now.Lookup},
+		{"database_door", old.DatabaseDoor, now.DatabaseDoor},
 		{"outbound", old.Outbound, now.Outbound},
 	} {
 		if !reflect.DeepEqual(s.old, s.now) {

@@ -31,9 +31,7 @@ func (b *Box) check(d *document) {
 	b.HTTP.check(d)
 	d.rejectAll("sip", b.SIP.Validate())
 	b.checkVoicebox(d)
-	if len(b.DatabaseDoor) > 0 {
-		d.reject("database_door", notYet)
-	}
+	b.checkDoors(d)
 	b.checkAccounts(d)
 	if b.Lookup.URL != "" {
 		d.checkURL("lookup.url", b.Lookup.URL)

@@ -19,6 +19,7 @@ import (
 	"callbox/cti/sip"
 	"callbox/internal/segment"
 	"callbox/sms"
+	"callbox/sms/door"
 )
 
 // Box is callbox.yaml: addresses, lines, carriers, secrets. Paths are absolute
@@ -35,7 +36,7 @@ type Box struct {
 	Voicebox      []Voicebox    `yaml:"voicebox"`
 	SMS           SMS           `yaml:"sms"`
 	Lookup        Lookup        `yaml:"lookup"`
-	DatabaseDoor  []Door        `yaml:"database_door"`
+	DatabaseDoor  []door.Config `yaml:"database_door"`
 	Outbound      Outbound      `yaml:"outbound"`
 	Webhooks      []Webhook     `yaml:"webhooks"`
 
@@ -136,16 +137,6 @@ type Extension struct {
 type Lookup struct {
 	URL     string        `yaml:"url"`
 	Timeout time.Duration `yaml:"timeout"`
-}
-
-// Door is one database door. Not yet supported.
-type Door struct {
-	Name   string            `yaml:"name"`
-	Driver string            `yaml:"driver"`
-	DSN    string            `yaml:"dsn"`
-	Every  time.Duration     `yaml:"every"`
-	Outbox map[string]string `yaml:"outbox"`
-	Inbox  map[string]string `yaml:"inbox"`
 }
 
 // Outbound allows private networks as targets of URLs given over the API.

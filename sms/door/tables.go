@@ -1,0 +1,569 @@
+package door
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"callbox/internal/number"
+	"callbox/sms"
+)
+
+// tables are the foreign tables, over database/sql. They use what every
+// database has: rows are claimed one by one with the status as the guard, so
+// that a second box or the program itself may be at work beside.
+type tables struct {
+	dialect
+	db   *sql.DB
+	door string
+	out  Outbox
+	in   Inbox
+	zone *time.Location
+
+	chunk int                   // how many steps one transaction takes
+	shape atomic.Pointer[shape] // nil: the outbox is yet to be looked at
+}
+
+// shape is what must be known of the outbox table's columns.
+type shape struct {
+	number bool // ids are whole numbers
+	wall   bool // send_at has no zone
+}
+
+var _ database = (*tables)(nil)
+
+// Close closes the connections.
+func (t *tables) Close() error { return t.db.Close() }
+
+// Ping says whether the database is there.
+func (t *tables) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := t.db.PingContext(ctx)
+	if err != nil {
+		t.shape.Store(nil) // it may come back as another one
+	}
+	return err
+}
+
+// look reads the outbox's column types; every column that is mapped must be
+// there.
+func (t *tables) look(ctx context.Context) (*shape, error) {
+	if s := t.shape.Load(); s != nil {
+		return s, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var columns []string
+	for _, c := range t.out.columns() {
+		if c.name != "" {
+			columns = append(columns, t.name(c.name))
+		}
+	}
+	rows, err := t.db.QueryContext(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM "+t.name(t.out.Table)+" WHERE 1 = 0")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, err
+	}
+	s := &shape{}
+	for i, column := range columns {
+		kind := strings.TrimPrefix(strings.ToUpper(types[i].DatabaseTypeName()), "UNSIGNED ")
+		switch column {
+		case t.name(t.out.ID):
+			s.number = slices.Contains(t.numbers, kind)
+		case t.name(t.out.SendAt):
+			s.wall = slices.Contains(t.walls, kind)
+		}
+	}
+	t.shape.Store(s)
+	return s, nil
+}
+
+// id is a row's id as an argument.
+func (s *shape) id(id string) any {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && s.number {
+		return n
+	}
+	if n, err := strconv.ParseUint(id, 10, 64); err == nil && s.number {
+		return n
+	}
+	return id
+}
+
+// fresh adds the condition that a row is new.
+func (s *statement) fresh(o Outbox) *statement {
+	column := s.name(o.Status)
+	s.add("(", column, " IS NULL")
+	for _, value := range o.fresh() {
+		if value != "" || s.blank {
+			s.add(" OR ", column, " = ").arg(value)
+		}
+	}
+	return s.add(")")
+}
+
+// behind adds the end of a page: rows behind after, in order, at most n.
+func (t *tables) behind(s *statement, sh *shape, after string, n int) *statement {
+	if after != "" {
+		s.add(" AND ", t.name(t.out.ID), " > ").arg(sh.id(after))
+	}
+	return s.add(" ORDER BY ", t.name(t.out.ID), fmt.Sprintf(t.fetch, n))
+}
+
+// asText is a column as text, whatever it is.
+func (t *tables) asText(column string) string { return fmt.Sprintf(t.text, t.name(column)) }
+
+// Claim implements [outbox].
+func (t *tables) Claim(ctx context.Context, after string, n int) (page, error) {
+	sh, err := t.look(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	ids, err := t.freshIDs(ctx, sh, after, n)
+	if err != nil || len(ids) == 0 {
+		return page{}, err
+	}
+	p := page{no: refusals{}}
+	if len(ids) == n {
+		p.last = ids[n-1]
+	}
+	got := make([]bool, len(ids))
+	r, err := t.each(ctx, len(ids), func(ctx context.Context, tx *sql.Tx, i int) (err error) {
+		got[i], err = t.claim(ctx, tx, sh, ids[i])
+		return err
+	})
+	if err != nil {
+		return page{}, err
+	}
+	p.unsure = r.unsure
+	var ours []string
+	for i, id := range ids {
+		if r.no[i] != nil {
+			p.no[id] = r.no[i]
+		} else if got[i] {
+			ours = append(ours, id)
+		}
+	}
+	p.rows, err = t.claimed(ctx, sh, ours)
+	return p, err
+}
+
+func (t *tables) freshIDs(ctx context.Context, sh *shape, after string, n int) (ids []string, err error) {
+	s := t.statement("SELECT ", t.asText(t.out.ID), " FROM ", t.name(t.out.Table), " WHERE ").fresh(t.out)
+	t.behind(s, sh, after, n)
+	err = t.query(ctx, s, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+func (t *tables) query(ctx context.Context, s *statement, row func(*sql.Rows) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rows, err := t.db.QueryContext(ctx, s.String(), s.args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// claim claims a row where it is new still.
+func (t *tables) claim(ctx context.Context, tx *sql.Tx, sh *shape, id string) (bool, error) {
+	s := t.statement("UPDATE ", t.name(t.out.Table), " SET ", t.name(t.out.Status), " = ").arg(t.out.value(wordClaimed))
+	if t.out.ClaimedBy != "" {
+		s.add(", ", t.name(t.out.ClaimedBy), " = ").arg(t.door)
+	}
+	if t.out.Changed != "" {
+		s.add(", ", t.name(t.out.Changed), " = ").arg(t.at(time.Now()))
+	}
+	s.add(" WHERE ", t.name(t.out.ID), " = ").arg(sh.id(id)).add(" AND ").fresh(t.out)
+	res, err := tx.ExecContext(ctx, s.String(), s.args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+var errNotHeld = errors.New("is claimed, and does not read so: does the status column hold whole words? see outbox.values")
+
+// claimed reads rows that were claimed. One that says something else by now is
+// no longer ours; where none does, the column cannot hold what is written.
+func (t *tables) claimed(ctx context.Context, sh *shape, ids []string) ([]row, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	s := t.selection(" WHERE ", t.name(t.out.ID), " IN (")
+	for i, id := range ids {
+		if i > 0 {
+			s.add(", ")
+		}
+		s.arg(sh.id(id))
+	}
+	s.add(") ORDER BY ", t.name(t.out.ID))
+	rows, read, err := t.read(ctx, s, sh)
+	if err == nil && len(rows) == 0 && read.n > 0 {
+		return nil, fmt.Errorf("%s: %q %w", t.out.Status, t.out.value(wordClaimed), errNotHeld)
+	}
+	return rows, err
+}
+
+// Left implements [outbox].
+func (t *tables) Left(ctx context.Context, after string, n int) (page, error) {
+	sh, err := t.look(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	s := t.selection(" WHERE ", t.name(t.out.Status), " = ").arg(t.out.value(wordClaimed))
+	if t.out.ClaimedBy != "" {
+		s.add(" AND ", t.name(t.out.ClaimedBy), " = ").arg(t.door)
+	}
+	rows, read, err := t.read(ctx, t.behind(s, sh, after, n), sh)
+	p := page{rows: rows}
+	if read.n == n {
+		p.last = read.last
+	}
+	return p, err
+}
+
+// selection begins a SELECT of what [tables.read] reads.
+func (t *tables) selection(rest ...string) *statement {
+	columns := []string{t.asText(t.out.ID), t.asText(t.out.Status)}
+	for _, name := range t.wordColumns() {
+		if name != "" {
+			columns = append(columns, t.name(name))
+		}
+	}
+	if t.out.SendAt != "" {
+		columns = append(columns, t.name(t.out.SendAt))
+	}
+	return t.statement("SELECT ", strings.Join(columns, ", "), " FROM ", t.name(t.out.Table)).add(rest...)
+}
+
+func (t *tables) wordColumns() []string {
+	return []string{t.out.To, t.out.Text, t.out.Template, t.out.Vars, t.out.Account, t.out.Class, t.out.Ref}
+}
+
+// reading says how many rows were read, and the last one's id.
+type reading struct {
+	n    int
+	last string
+}
+
+// read gives those of the rows that say that they are claimed.
+func (t *tables) read(ctx context.Context, s *statement, sh *shape) (all []row, done reading, err error) {
+	err = t.query(ctx, s, func(rows *sql.Rows) error {
+		r, status, err := t.scan(rows, sh)
+		if err != nil {
+			return err
+		}
+		done.n, done.last = done.n+1, r.id
+		if strings.EqualFold(strings.TrimRight(status, " "), t.out.value(wordClaimed)) {
+			all = append(all, r)
+		}
+		return nil
+	})
+	return all, done, err
+}
+
+func (t *tables) scan(rows *sql.Rows, sh *shape) (r row, status string, err error) {
+	var words [9]sql.NullString // id, status and wordColumns
+	var sendAt any
+	into := []any{&words[0], &words[1]}
+	for i, name := range t.wordColumns() {
+		if name != "" {
+			into = append(into, &words[2+i])
+		}
+	}
+	if t.out.SendAt != "" {
+		into = append(into, &sendAt)
+	}
+	if err := rows.Scan(into...); err != nil {
+		return r, "", err
+	}
+	trimmed := func(i int) string { return strings.TrimSpace(words[i].String) }
+	r = row{
+		id: words[0].String, to: trimmed(2), text: strings.TrimRight(words[3].String, " "), template: trimmed(4),
+		vars: trimmed(5), account: trimmed(6), class: trimmed(7), ref: trimmed(8),
+	}
+	r.sendAt, r.fault = t.timeOf(sendAt, sh.wall)
+	return r, words[1].String, nil
+}
+
+// timeOf is a column's time; one without a zone is the box's.
+func (t *tables) timeOf(v any, wall bool) (time.Time, error) {
+	var text string
+	switch v := v.(type) {
+	case nil:
+		return time.Time{}, nil
+	case time.Time:
+		if wall {
+			return time.Date(v.Year(), v.Month(), v.Day(), v.Hour(), v.Minute(), v.Second(), v.Nanosecond(), t.zone), nil
+		}
+		return v, nil
+	case []byte:
+		text = string(v)
+	case string:
+		text = v
+	default:
+		return time.Time{}, fmt.Errorf("%v is no time", v)
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if at, err := time.ParseInLocation(layout, text, t.zone); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time such as 2026-11-30 08:00:00", text)
+}
+
+// at is a time as an argument; columns without a zone keep the box's.
+func (t *tables) at(when time.Time) any {
+	if when.IsZero() {
+		return nil
+	}
+	return when.In(t.zone).Truncate(time.Millisecond)
+}
+
+// Write implements [outbox].
+func (t *tables) Write(ctx context.Context, changes []change) (refusals, error) {
+	sh, err := t.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := t.each(ctx, len(changes), func(ctx context.Context, tx *sql.Tx, i int) error {
+		return t.change(ctx, tx, sh, changes[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.refused(ctx, r, func(ctx context.Context, tx *sql.Tx, i int) error {
+		c := changes[i]
+		c.words = cut(c.words, 40) // a narrow column is better than no status
+		return t.change(ctx, tx, sh, c)
+	}, func(i int) string { return changes[i].row }), nil
+}
+
+func (t *tables) change(ctx context.Context, tx *sql.Tx, sh *shape, c change) error {
+	s := t.statement("UPDATE ", t.name(t.out.Table), " SET ", t.name(t.out.Status), " = ").arg(t.out.value(string(c.status)))
+	set := func(column string, value any) {
+		if column != "" {
+			s.add(", ", t.name(column), " = ").arg(value)
+		}
+	}
+	set(t.out.Error, c.words)
+	set(t.out.Changed, t.at(time.Now()))
+	if c.message != "" {
+		set(t.out.Message, c.message)
+		set(t.out.Parts, c.parts)
+		set(t.out.Sent, t.at(c.sent))
+		set(t.out.Delivered, t.at(c.delivered))
+	}
+	s.add(" WHERE ", t.name(t.out.ID), " = ").arg(sh.id(c.row)).add(" AND NOT ").fresh(t.out)
+	_, err := tx.ExecContext(ctx, s.String(), s.args...)
+	return err
+}
+
+// Insert implements [database].
+func (t *tables) Insert(ctx context.Context, texts []sms.Incoming) (refusals, error) {
+	r, err := t.each(ctx, len(texts), func(ctx context.Context, tx *sql.Tx, i int) error {
+		return t.insert(ctx, tx, texts[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.refused(ctx, r, func(ctx context.Context, tx *sql.Tx, i int) error {
+		in := texts[i]
+		in.Text = strings.Map(withoutEmoji, in.Text) // a column may hold no such sign
+		return t.insert(ctx, tx, in)
+	}, func(i int) string { return texts[i].ID }), nil
+}
+
+// withoutEmoji puts a box in the place of what three bytes of UTF-8 do not hold.
+func withoutEmoji(r rune) rune {
+	if r > 0xFFFF {
+		return '□'
+	}
+	return r
+}
+
+func (t *tables) insert(ctx context.Context, tx *sql.Tx, in sms.Incoming) error {
+	if t.in.ID != "" {
+		var n int
+		s := t.statement("SELECT count(*) FROM ", t.name(t.in.Table), " WHERE ", t.name(t.in.ID), " = ").arg(in.ID)
+		if err := tx.QueryRowContext(ctx, s.String(), s.args...).Scan(&n); err != nil || n > 0 {
+			return err
+		}
+	}
+	s := t.statement("INSERT INTO ", t.name(t.in.Table), " (")
+	var values []any
+	add := func(column string, value any) {
+		if column == "" {
+			return
+		}
+		if len(values) > 0 {
+			s.add(", ")
+		}
+		s.add(t.name(column))
+		values = append(values, value)
+	}
+	add(t.in.From, sender(in))
+	add(t.in.Text, in.Text)
+	add(t.in.ID, in.ID)
+	add(t.in.To, in.To)
+	add(t.in.Time, t.at(in.Time.Time))
+	add(t.in.Ref, orNull(in.Ref))
+	add(t.in.Job, orNull(in.Job))
+	add(t.in.Keyword, orNull(in.Keyword))
+	add(t.in.Account, in.Account)
+	s.add(") VALUES (")
+	for i, v := range values {
+		if i > 0 {
+			s.add(", ")
+		}
+		s.arg(v)
+	}
+	s.add(")")
+	_, err := tx.ExecContext(ctx, s.String(), s.args...)
+	return err
+}
+
+// sender is who sent a text, as people here write the number.
+func sender(in sms.Incoming) string {
+	if in.From == "" {
+		return in.Raw
+	}
+	return number.National(in.From)
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// patience is how long many transactions may take together.
+const patience = 15 * time.Second
+
+var (
+	errNotTried = errors.New("not tried: the database is too slow")
+	errUnsure   = errors.New("nobody knows whether it was committed")
+)
+
+// result says which items were refused, and whether some may be done all the
+// same.
+type result struct {
+	no     map[int]error
+	unsure bool
+}
+
+func (r *result) note(i int, err error) {
+	if err == nil {
+		return
+	}
+	if r.no == nil {
+		r.no = map[int]error{}
+	}
+	r.no[i] = err
+	r.unsure = r.unsure || errors.Is(err, errUnsure)
+}
+
+// step is what is done to the i-th item, in a transaction.
+type step func(ctx context.Context, tx *sql.Tx, i int) error
+
+// each takes a step for n items, many in one transaction. Where the database is
+// there and refuses one, each item has a transaction of its own, so that one
+// row which somebody holds, or which is too wide, does not cost the others
+// theirs. An error is the database's being away.
+func (t *tables) each(ctx context.Context, n int, f step) (r result, err error) {
+	end := time.Now().Add(patience)
+	for from := 0; from < n; {
+		to := min(n, from+t.chunk)
+		if time.Now().After(end) {
+			r.note(from, errNotTried)
+			from++
+			continue
+		}
+		err := t.within(ctx, f, from, to)
+		switch {
+		case err == nil:
+			t.chunk = min(pageSize, 2*t.chunk)
+		case ctx.Err() != nil || t.Ping(ctx) != nil:
+			return r, err
+		default:
+			if errors.Is(err, context.DeadlineExceeded) {
+				t.chunk = max(1, t.chunk/2)
+			}
+			r.unsure = r.unsure || errors.Is(err, errUnsure)
+			t.singly(ctx, f, from, to, end, &r)
+		}
+		from = to
+	}
+	return r, nil
+}
+
+func (t *tables) singly(ctx context.Context, f step, from, to int, end time.Time, r *result) {
+	t.shape.Store(nil) // the table may have been altered
+	for i := from; i < to; i++ {
+		if time.Now().After(end) {
+			r.note(i, errNotTried)
+			continue
+		}
+		r.note(i, t.within(ctx, f, i, i+1))
+	}
+}
+
+// within takes the steps of some items in one transaction.
+func (t *tables) within(ctx context.Context, f step, from, to int) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tx, err := t.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for i := from; i < to; i++ {
+		if err := f(ctx, tx, i); err != nil {
+			_ = tx.Rollback() // what is not committed is undone in any case
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%w: %w", errUnsure, err)
+	}
+	return nil
+}
+
+// refused are a result's refusals by the items' ids, once those items had a
+// second chance.
+func (t *tables) refused(ctx context.Context, r result, again step, id func(i int) string) refusals {
+	no := refusals{}
+	for i, err := range r.no {
+		if !errors.Is(err, errNotTried) && t.within(ctx, again, i, i+1) == nil {
+			continue
+		}
+		no[id(i)] = err
+	}
+	return no
+}
