@@ -49,7 +49,7 @@ func (a *API) problem(ctx context.Context, err error) error {
 	case errors.Is(err, storage.ErrConflict):
 		return huma.NewError(http.StatusConflict, err.Error())
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
-		a.log.ErrorContext(ctx, "request not kept", "err", err)
+		a.log.DebugContext(ctx, "request not kept", "err", err) // the writer tells of it, once
 		return huma.NewError(http.StatusServiceUnavailable, "the box cannot write it down now")
 	case ctx.Err() != nil:
 		return huma.NewError(http.StatusServiceUnavailable, "the request was given up")

@@ -227,7 +227,7 @@ func TestCrashWhileSubmitting(t *testing.T) {
 			before := openOn(t, db)
 			job := before.send(zhang, "x")
 			err := before.texts.Update(t.Context(), "claim", func(tx sms.Tx) error {
-				_, err := tx.Claim(account, 10, stamp.Now())
+				_, err := tx.Claim(account, 10, 0, stamp.Now())
 				return err
 			})
 			if err != nil || before.message(job.ID).Status != sms.Submitting {

@@ -5,40 +5,62 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"callbox/internal/guard"
 	"callbox/internal/number"
-	"callbox/internal/stamp"
 )
 
 const (
 	maxClaim  = 256 // messages in one transaction
 	storeWait = time.Second
+	storeMost = 30 * time.Second
 	linkWait  = 5 * time.Second
+	// tarryMost is the longest that answers wait for others to be written down
+	// with them.
+	tarryMost = 5 * time.Millisecond
 )
 
-// lane is one account's way out. One goroutine, run, claims; each claimed
-// message has one of its own until its outcome is stored.
+// lane is one account's way out. One goroutine, run, writes down what came of
+// messages and claims the next ones, in one transaction after another. So no
+// more messages are submitting on disk than the carrier has room for: what is
+// unknown after a crash. Each claimed message has a goroutine of its own until
+// the carrier has answered.
 type lane struct {
 	g       *Gateway
 	account Account
 	carrier Carrier
 	log     *slog.Logger
 	work    chan struct{} // something was queued; room for one
-	freed   chan struct{} // a submit ended; room for one
-	busy    atomic.Int64  // submits under way
+	news    chan struct{} // the carrier answered; room for one
 	pause   backoff
-	claims  pacing      // how long a claim takes
+	writes  pacing      // how long a transaction takes
 	submits pacing      // how long a carrier takes to answer
 	plain   atomic.Bool // the carrier refuses digits behind the access number
+
+	mu       sync.Mutex // guards answered
+	answered []attempt  // not yet written down
+
+	// What follows is run's alone.
+	open    int      // claimed, and what came of it is not on disk
+	hungry  bool     // something may be queued
+	turns   fairness // whose turn it is
+	failing bool     // the store took nothing the last time
+}
+
+// attempt is a claimed message and what came of it.
+type attempt struct {
+	record  Record
+	outcome outcome
 }
 
 func newLane(g *Gateway, a Account, c Carrier) *lane {
 	return &lane{
 		g: g, account: a, carrier: c, log: g.log.With("account", a.Name),
-		work: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+		work: make(chan struct{}, 1), news: make(chan struct{}, 1), hungry: true,
 	}
 }
 
@@ -70,42 +92,115 @@ func (l *lane) keepLink(ctx context.Context) {
 	}
 }
 
-// run claims and submits until ctx ends, and returns when what is on the wire
-// was answered or link ended.
+// run claims and submits until ctx ends, and returns when what came of all that
+// is on disk, or, some seconds after link ended, cannot be written.
 func (l *lane) run(ctx, link context.Context) {
 	submits := guard.Group{Log: l.log}
 	defer submits.Wait()
-	for l.ready(ctx) {
-		room := min(l.carrier.Capacity()+l.ahead()-int(l.busy.Load()), maxClaim)
-		if room <= 0 {
-			wait(ctx, l.freed)
+	store, end := outlive(link, storeGrace)
+	defer end()
+	for ctx.Err() == nil || l.open > 0 {
+		l.tarry()
+		answers := l.take()
+		room := l.room(ctx, len(answers))
+		if len(answers) == 0 && room == 0 {
+			l.rest(ctx)
 			continue
 		}
-		claimed, err := l.claim(ctx, room)
-		if err != nil {
-			l.log.Error("cannot claim messages", "err", err)
-			sleep(ctx, storeWait)
-			continue
-		}
-		l.busy.Add(int64(len(claimed)))
-		for _, r := range claimed {
+		for _, r := range l.turn(ctx, store, answers, room) {
 			submits.Go("sms submit", func() { l.submit(link, r) })
-		}
-		if len(claimed) < room {
-			wait(ctx, l.work)
 		}
 	}
 }
 
-// ready waits until the carrier takes submits and no pause is on; false when
-// ctx ended.
-func (l *lane) ready(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-l.carrier.Ready():
+// outlive gives a context that ends so long after ctx.
+func outlive(ctx context.Context, by time.Duration) (longer context.Context, end context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return longer, func() { stop(); cancel() }
+}
+
+// tarry lets answers that come at the same time be written down together, where
+// writing takes long: who comes a moment late would wait for the disk twice.
+func (l *lane) tarry() {
+	patience := min(l.writes.mean()/4, tarryMost)
+	if l.submits.mean() > patience || !l.partly() {
+		return
 	}
-	return sleep(ctx, l.pause.left(time.Now())) && ctx.Err() == nil
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for l.partly() {
+		select {
+		case <-l.news:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// partly says whether some of what is open was answered, and some was not.
+func (l *lane) partly() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.answered) > 0 && len(l.answered) < l.open
+}
+
+// take gives what was answered.
+func (l *lane) take() []attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.answered), maxClaim)
+	answers := l.answered[:n:n]
+	l.answered = l.answered[n:]
+	return answers
+}
+
+// room is how many messages may be claimed in the transaction in which so many
+// are settled.
+func (l *lane) room(ctx context.Context, settled int) int {
+	select {
+	case <-l.work:
+		l.hungry = true
+	default:
+	}
+	if !l.hungry || ctx.Err() != nil || !l.ready() || l.pause.left(time.Now()) > 0 {
+		return 0
+	}
+	return max(0, min(l.carrier.Capacity()-l.open+settled, maxClaim))
+}
+
+// ready says whether the carrier takes submits.
+func (l *lane) ready() bool {
+	select {
+	case <-l.carrier.Ready():
+		return true
+	default:
+		return false
+	}
+}
+
+// rest waits until there may be something to do.
+func (l *lane) rest(ctx context.Context) {
+	ended, ready, resume := ctx.Done(), l.carrier.Ready(), (<-chan time.Time)(nil)
+	if ctx.Err() != nil {
+		ended = nil // what is open is waited for
+	}
+	if !l.hungry || l.ready() {
+		ready = nil
+	}
+	if pause := l.pause.left(time.Now()); l.hungry && pause > 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		resume = timer.C
+	}
+	select {
+	case <-ended:
+	case <-ready:
+	case <-resume:
+	case <-l.news:
+	case <-l.work:
+		l.hungry = true
+	}
 }
 
 func wait(ctx context.Context, c <-chan struct{}) {
@@ -130,44 +225,108 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// ahead is how many messages are claimed beyond what the carrier has room for:
-// as many as it answers while the next claim is being written down, so that it
-// need not wait, and at most a quarter of the room, since what is claimed at a
-// crash is unknown after it.
-func (l *lane) ahead() int {
-	room, claim, submit := l.carrier.Capacity(), l.claims.mean(), l.submits.mean()
-	n := 1
-	if submit > 0 {
-		n = max(n, int(2*float64(room)*float64(claim)/float64(submit)))
+// turn writes answers down and claims up to room messages, which it gives.
+func (l *lane) turn(ctx, store context.Context, answers []attempt, room int) []Record {
+	claimed, err := l.write(store, answers, room)
+	switch {
+	case err == nil:
+		return claimed
+	case len(answers) > 0:
+		l.insist(store, answers)
+		return nil
 	}
-	return min(n, max(room/4, 1), room-1)
+	l.trouble("cannot claim messages, trying again", err)
+	sleep(ctx, storeWait)
+	return nil
 }
 
-func (l *lane) claim(ctx context.Context, n int) (claimed []Record, err error) {
-	defer l.claims.time(time.Now())
-	err = l.g.store.Update(ctx, "claim messages", func(tx Tx) error {
-		claimed, err = tx.Claim(l.name(), n, stamp.Now())
+// write is one transaction: it settles what was answered and claims into the
+// room that there is then.
+func (l *lane) write(ctx context.Context, answers []attempt, room int) (claimed []Record, err error) {
+	defer l.writes.time(time.Now())
+	var turns fairness
+	err = l.g.update(ctx, "settle and claim messages", func(w *work) error {
+		err := w.settle(answers)
+		if err == nil && room > 0 {
+			turns = l.turns
+			claimed, err = turns.claim(w, l.name(), room)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	l.open += len(claimed) - len(answers)
+	if room > 0 {
+		l.turns, l.hungry = turns, len(claimed) == room
+	}
+	l.hungry = l.hungry || slices.ContainsFunc(answers, func(a attempt) bool { return a.outcome.requeues() })
+	if l.failing {
+		l.failing = false
+		l.log.Info("messages are written down again")
+	}
 	return claimed, nil
 }
 
-// submit brings one claimed message to the carrier and stores what came of it.
+// insist writes answers down one by one until all are on disk or ctx ends. What
+// the store refuses while it takes others is given up.
+func (l *lane) insist(ctx context.Context, answers []attempt) {
+	for try := time.Duration(1); len(answers) > 0; try++ {
+		left, err := l.singly(ctx, answers)
+		if len(left) < len(answers) || ctx.Err() != nil {
+			l.giveUp(left, err)
+			return
+		}
+		l.trouble("cannot store outcomes, trying again", err)
+		sleep(ctx, min(try*storeWait, storeMost))
+		answers = append(left[1:], left[0]) // it may be the one that cannot be stored
+	}
+}
+
+// singly writes answers down one by one. It gives those that are left, all where
+// the first failed, and why.
+func (l *lane) singly(ctx context.Context, answers []attempt) (left []attempt, why error) {
+	for i := range answers {
+		one := answers[i : i+1]
+		_, err := l.write(ctx, one, 0)
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrMoved):
+			l.giveUp(one, err)
+		case i == 0:
+			return answers, err
+		default:
+			left, why = append(left, one...), err
+		}
+	}
+	return left, why
+}
+
+func (l *lane) giveUp(answers []attempt, err error) {
+	l.open -= len(answers)
+	for _, a := range answers {
+		l.log.Error("outcome not stored: unknown after the next start", "message", a.record.ID, "outcome", a.outcome.event, "err", err)
+	}
+}
+
+// trouble says once that the store takes nothing.
+func (l *lane) trouble(what string, err error) {
+	if !l.failing {
+		l.log.Error(what, "open", l.open, "err", err)
+	}
+	l.failing = true
+}
+
+// submit brings one claimed message to the carrier; run writes down what came of
+// it.
 func (l *lane) submit(link context.Context, r Record) {
 	receipt, err := l.deliver(link, r)
-	l.busy.Add(-1)
-	poke(l.freed)
 	l.feel(err)
-	o := l.outcome(r, receipt, err)
-	if err := l.store(link, r, o); err != nil {
-		l.log.Error("outcome not stored: unknown after the next start", "message", r.ID, "outcome", o.event, "err", err)
-	}
-	if o.event == giveBack || o.event == lose {
-		l.wakeUp()
-	}
+	a := attempt{r, l.outcome(r, receipt, err)}
+	l.mu.Lock()
+	l.answered = append(l.answered, a)
+	l.mu.Unlock()
+	poke(l.news)
 }
 
 func (l *lane) deliver(ctx context.Context, r Record) (receipt Receipt, err error) {
@@ -184,8 +343,8 @@ func (l *lane) deliver(ctx context.Context, r Record) (receipt Receipt, err erro
 	if fell := guard.Call(func() { receipt, err = l.carrier.Submit(ctx, s) }); fell != nil {
 		return Receipt{}, fmt.Errorf("%w: %w", ErrUncertain, fell)
 	}
-	if err == nil && l.g.cfg.Submitted != nil {
-		l.g.cfg.Submitted(l.name(), time.Since(began))
+	if err == nil && l.g.cfg.Answered != nil {
+		l.g.cfg.Answered(l.name(), time.Since(began))
 	}
 	return receipt, err
 }
@@ -200,23 +359,5 @@ func (l *lane) feel(err error) {
 		l.pause.fail(now, 50*time.Millisecond, 5*time.Second)
 	default:
 		l.pause.succeed(now)
-	}
-}
-
-// store keeps trying to write an outcome until it is on disk, or, once link
-// ended, for some seconds.
-func (l *lane) store(link context.Context, r Record, o outcome) error {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(link))
-	defer cancel()
-	defer context.AfterFunc(link, func() { time.AfterFunc(storeGrace, cancel) })()
-	for try := time.Duration(1); ; try++ {
-		err := l.g.settle(ctx, r, o)
-		if err == nil || errors.Is(err, ErrMoved) || ctx.Err() != nil {
-			return err
-		}
-		l.log.Error("cannot store outcome, trying again", "message", r.ID, "err", err)
-		if !sleep(ctx, min(try*storeWait, 30*time.Second)) {
-			return err
-		}
 	}
 }

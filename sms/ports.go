@@ -89,6 +89,25 @@ type Receiver interface {
 // another, so what f reads still holds when it writes.
 type Store interface {
 	Update(ctx context.Context, what string, f func(Tx) error) error
+	// Overdue gives messages that have yet to be delivered, to fail or to be
+	// told late. It reads beside the writer.
+	Overdue(ctx context.Context, q Overdue) (Found, error)
+}
+
+// Overdue asks for messages that were accepted, or released, before Before, by
+// account. After is where the last look ended; 0: those of the last days.
+type Overdue struct {
+	Accounts []string
+	Before   stamp.Time
+	After    int64
+	Limit    int
+}
+
+// Found are ids of messages, and where to go on.
+type Found struct {
+	Messages []string
+	Next     int64
+	More     bool // there may be more before Before
 }
 
 // Tx is one transaction of a [Store]. It must not outlive the function it was
@@ -97,9 +116,12 @@ type Tx interface {
 	JobTx
 	MessageTx
 	ReportTx
+	LongTx
+	MatchTx
 	InboxTx
 	PolicyTx
 	BlacklistTx
+	NoticeTx
 }
 
 // JobTx is what a transaction does with jobs.
@@ -111,7 +133,7 @@ type JobTx interface {
 	JobByDedup(key string, at stamp.Time) (id string, err error)
 	// Confirm says that a job need not wait any more; before is true where that
 	// had been said. Errors: ErrNotFound, ErrNotAwaiting.
-	Confirm(job string, at stamp.Time) (before bool, err error)
+	Confirm(job string) (before bool, err error)
 	// Job gives a job with its messages, or ErrNotFound.
 	Job(id string) (Job, error)
 	// AddJob stores a job and its records.
@@ -124,9 +146,9 @@ type JobTx interface {
 // MessageTx is what a transaction does with messages.
 type MessageTx interface {
 	// Claim moves up to n queued messages of account to submitting, lowest
-	// rank first, then oldest, and gives them in that order. Long ones get a
-	// new Reference.
-	Claim(account string, n int, at stamp.Time) ([]Record, error)
+	// rank first (none below rank), then oldest, and gives them in that order.
+	// Long ones get a new Reference. What is over at at is left.
+	Claim(account string, n, rank int, at stamp.Time) ([]Record, error)
 	// Waiting is how many messages are queued, by account.
 	Waiting() (map[string]int, error)
 	// Records gives the messages that q asks for, oldest first.
@@ -143,6 +165,9 @@ type MessageTx interface {
 	Save(r Record, was Status) error
 	// Announce puts a notice with the message as it stands into the outbox.
 	Announce(r Record) error
+	// MarkLate marks those of these messages that are still on their way and not
+	// marked, puts a notice of each into the outbox, and gives them.
+	MarkLate(ids []string, at stamp.Time) ([]Record, error)
 }
 
 // Query picks messages; what is set narrows.
@@ -177,24 +202,48 @@ type ReportTx interface {
 	Forget(at stamp.Time) error
 }
 
+// LongTx is what a transaction does with the parts of long incoming texts.
+type LongTx interface {
+	// AddPart keeps a part, the last one of an index wins, and gives all there
+	// are of that text, by index. Where the same text was finished since, the
+	// same part again is none (and gives none), and another one begins a new
+	// text.
+	AddPart(t Text, at, since stamp.Time) ([]Text, error)
+	// FinishParts puts the parts of the text that t belongs to away, and
+	// remembers them until ForgetParts.
+	FinishParts(t Text, at stamp.Time) error
+	ForgetParts(account string, before stamp.Time) error
+	// Stale gives the parts of account's long texts whose first part came
+	// before at, one slice a text.
+	Stale(account string, before stamp.Time) ([][]Text, error)
+}
+
+// MatchTx is what a transaction knows of the messages that a text may answer.
+type MatchTx interface {
+	// Recent gives messages to this number (E.164) made since, newest first.
+	Recent(to string, since stamp.Time) ([]Candidate, error)
+	// Quoted gives a message of each job that has one of these refs and was made
+	// since, newest first.
+	Quoted(refs []string, since stamp.Time) ([]Candidate, error)
+	// MessageOf gives a job's message to this number, else any one, or
+	// ErrNotFound.
+	MessageOf(job, to string) (Candidate, error)
+}
+
 // InboxTx is what a transaction does with incoming texts.
 type InboxTx interface {
 	// Seen says whether t (by account, id and sender) came before, and
 	// remembers it.
 	Seen(t Text, at stamp.Time) (bool, error)
-	// AddPart keeps a part of a long text, the last one of an index wins, and
-	// gives all there are of that text, by index.
-	AddPart(t Text, at stamp.Time) ([]Text, error)
-	// DropParts forgets the parts of the long text that t belongs to.
-	DropParts(t Text) error
-	// Stale gives the parts of account's long texts whose first part came
-	// before at, one slice a text.
-	Stale(account string, before stamp.Time) ([][]Text, error)
-	// Recent gives messages to this number (E.164) made since, newest first.
-	Recent(to string, since stamp.Time) ([]Candidate, error)
-	// AddIncoming stores an inbox row with its notice, which also goes to c's
-	// callback when c is not nil.
-	AddIncoming(in Incoming, c *Candidate) error
+	AddIncoming(in Incoming) error
+	// AnnounceIncoming puts a notice of a row into the outbox, which also goes to
+	// c's callback when c is not nil.
+	AnnounceIncoming(in Incoming, c *Candidate) error
+	// InboxRow gives one, or ErrNotFound.
+	InboxRow(id string) (Incoming, error)
+	// SaveIncoming writes what people change of a row: the job it answers, who
+	// claimed it, its answer.
+	SaveIncoming(in Incoming) error
 }
 
 // PolicyTx is what a transaction does with what a supervisor set, and with
@@ -221,6 +270,42 @@ type BlacklistTx interface {
 	AddListing(l Listing) error
 }
 
+// NoticeTx is what a transaction does with notices that climb and with
+// acknowledgements.
+type NoticeTx interface {
+	// Standing is how far a job is, or ErrNotFound.
+	Standing(job string) (Standing, error)
+	// DueNotices gives at most n jobs whose notice's next step is due at a time,
+	// the longest overdue first; NextStep is when the soonest of all is, zero:
+	// none is to come.
+	DueNotices(at stamp.Time, n int) ([]Standing, error)
+	NextStep() (stamp.Time, error)
+	// SaveNotice writes how far a job's notice is.
+	SaveNotice(job string, n Notice) error
+	// AddMessages adds messages to jobs that are there.
+	AddMessages(records []Record, at stamp.Time) error
+	// SaveAck writes a job's acknowledgement; AnnounceAck puts a notice with the
+	// job as it stands into the outbox.
+	SaveAck(job string, a Ack) error
+	AnnounceAck(job string) error
+	// OfToken gives the message with this token in its link that was queued at
+	// or after since, or ErrNotFound.
+	OfToken(token string, since stamp.Time) (Record, error)
+	// SameAnswer says whether the inbox has a row like in, of the same sender to
+	// the same job, since.
+	SameAnswer(in Incoming, since stamp.Time) (bool, error)
+}
+
+// Standing is how far a job is, without its messages.
+type Standing struct {
+	Job    string
+	Ref    string
+	SendAt stamp.Time // nothing of it leaves before that; zero: no limit
+	Until  stamp.Time // nor after that; zero: no limit
+	Notice *Notice    // nil: one text each, and that is all
+	Ack    *Ack       // nil: not acknowledged
+}
+
 // Templates finds a template by id, or ErrNotFound.
 type Templates interface {
 	Template(ctx context.Context, id string) (Template, error)
@@ -229,15 +314,27 @@ type Templates interface {
 // Types of [Note]: the event types of the journal.
 const (
 	NoteStatus   = "smsStatus"
+	NoteLate     = "smsLate" // not delivered in time
 	NoteReceived = "smsReceived"
+	NoteInbox    = "smsInbox" // an inbox row was claimed, answered or matched
+	NoteStep     = "noticeStep"
+	NoteAck      = "noticeAck"
 )
 
 // Note is something that happened to a text, for screens and the journal: a
-// message's change of status, or an incoming text.
+// message's change of status, an incoming text, or what became of a notice.
 type Note struct {
 	Type     string
 	Message  *Message
 	Incoming *Incoming
+	Notice   *News
+}
+
+// News is a step of a job's notice, or its acknowledgement.
+type News struct {
+	Job, Ref string
+	Step     *Step
+	Ack      *Ack
 }
 
 // Events takes what happened, once it is on disk, in its order. It must not

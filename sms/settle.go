@@ -53,21 +53,54 @@ func (l *lane) refused(r Record, no *Rejected) outcome {
 	return outcome{event: refuse, err: &Error{Code: no.Code, Text: no.Text}}
 }
 
-// settle writes what came of a claimed message, and joins the reports that
-// were faster than the answer.
-func (g *Gateway) settle(ctx context.Context, r Record, o outcome) error {
-	return g.update(ctx, "settle message", func(w *work) error {
-		r := r
+// requeues says whether the message waits again, or may.
+func (o outcome) requeues() bool { return o.event == giveBack || o.event == lose }
+
+// settle writes what came of claimed messages, and joins the reports that were
+// faster than the answers.
+func (w *work) settle(answers []attempt) error {
+	early, err := w.early(answers)
+	if err != nil {
+		return err
+	}
+	for _, a := range answers {
+		r, o := a.record, a.outcome
 		r.Error, r.Pieces = o.err, nil
 		switch o.event {
 		case accept:
 			r.take(o.pieces)
-			return w.accepted(r)
+			err = w.accepted(r, early)
 		case lose:
-			return w.lost(r)
+			err = w.lost(r)
+		default:
+			err = w.move(r, o.event)
 		}
-		return w.move(r, o.event)
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// early are the reports that were parked for the parts of these messages, by
+// their ids.
+func (w *work) early(answers []attempt) (map[string]Report, error) {
+	var ids []string
+	for _, a := range answers {
+		ids = append(ids, bothOrders(a.outcome.pieces)...)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	parked, err := w.Parked(answers[0].record.Account, ids)
+	if err != nil || len(parked) == 0 {
+		return nil, err
+	}
+	early := make(map[string]Report, len(parked))
+	for _, r := range parked {
+		early[r.ID] = r
+	}
+	return early, nil
 }
 
 // take notes the carrier's parts. One without an id was accepted by an answer
@@ -82,22 +115,20 @@ func (r *Record) take(pieces []Piece) {
 	r.MaybeSent = r.MaybeSent || len(r.Pieces) < r.Parts
 }
 
-// accepted makes r submitted and folds parked reports in.
-func (w *work) accepted(r Record) error {
-	if err := w.move(r, accept); err != nil {
-		return err
-	}
-	if len(r.Pieces) == 0 {
-		return nil
-	}
-	parked, err := w.Parked(r.Account, bothOrders(r.Pieces))
-	if err != nil || len(parked) == 0 {
+// accepted makes r submitted and folds in the reports that came before.
+func (w *work) accepted(r Record, early map[string]Report) error {
+	if err := w.move(r, accept); err != nil || len(early) == 0 {
 		return err
 	}
 	r.arrive(Submitted, w.at)
-	was := r.Status
-	for _, report := range parked {
-		r.hear(report.ID, report.Stat, w.at)
+	was, heard := r.Status, false
+	for _, id := range bothOrders(r.Pieces) {
+		if report, ok := early[id]; ok {
+			heard = w.hear(&r, report.ID, report.Stat) || heard
+		}
+	}
+	if !heard {
+		return nil
 	}
 	return w.save(r, was)
 }
@@ -106,6 +137,9 @@ func (w *work) accepted(r Record) error {
 func bothOrders(pieces []Piece) []string {
 	var ids []string
 	for _, p := range pieces {
+		if p.ID == "" {
+			continue
+		}
 		ids = append(ids, p.ID)
 		if turned, ok := turn(p.ID); ok {
 			ids = append(ids, turned)

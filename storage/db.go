@@ -67,6 +67,11 @@ type DB struct {
 	notices *Notices
 	doors   *Doors
 	journal *Journal
+
+	// What follows is the writer goroutine's.
+	conn     *sql.Conn     // of the transaction that is on
+	patience time.Duration // how long a group stays open for who comes late
+	refused  int           // operations, since commits fail
 }
 
 // Open takes the lock, opens and migrates Dir/callbox.db and reads the pragmas

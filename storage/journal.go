@@ -66,18 +66,21 @@ func (j *Journal) Durable() int64 {
 	return j.durable
 }
 
+// eventsPerOp is how many events that came together are one operation.
+const eventsPerOp = 128
+
 // Note publishes an event and commits it behind, with the call's record as it
 // carries it. Event and record must not be changed afterwards.
 func (j *Journal) Note(_ context.Context, e cti.Event) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.last++
-	e.V, e.Seq, e.DurableSeq, e.ID = 1, j.last, j.durable, newID()
+	e.V, e.ID = 1, newID()
 	if e.Time.IsZero() {
 		e.Time = stamp.Now()
 	}
-	err := j.d.later("note "+e.Type, func(tx *sql.Tx) error { return j.write(tx, e) }, func() { j.settle(e.Seq) })
-	if err != nil {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.last++
+	e.Seq, e.DurableSeq = j.last, j.durable
+	if err := j.queue(e); err != nil {
 		j.last--
 		return fmt.Errorf("note %s: %w", e.Type, err)
 	}
@@ -85,6 +88,38 @@ func (j *Journal) Note(_ context.Context, e cti.Event) error {
 	bare.Call = nil
 	j.tail = append(j.tail, bare)
 	j.publish(e)
+	return nil
+}
+
+// queue hands e to the writer: about a text together with those that wait at
+// the end of the queue, since there may be thousands a second; any other as an
+// operation of its own.
+func (j *Journal) queue(e cti.Event) error {
+	if e.Type != cti.EventSMSStatus {
+		return j.d.later("note "+e.Type, func(tx *sql.Tx) error { return j.write(tx, e) }, func() { j.settle(e.Seq) })
+	}
+	if j.d.queue.join(e) {
+		return nil
+	}
+	events := []cti.Event{e}
+	o := &op{what: "note " + e.Type}
+	o.f = func(tx *sql.Tx) error { return j.writeAll(tx, events) }
+	o.more = func(e cti.Event) bool {
+		if len(events) == eventsPerOp {
+			return false
+		}
+		events = append(events, e)
+		return true
+	}
+	return j.d.put(o, func() { j.settle(events[len(events)-1].Seq) })
+}
+
+func (j *Journal) writeAll(tx *sql.Tx, events []cti.Event) error {
+	for _, e := range events {
+		if err := j.write(tx, e); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -110,6 +110,7 @@ func (d *DB) dsn(extra map[string]string) string {
 	q := url.Values{}
 	for k, v := range map[string]string{
 		"_busy_timeout": "5000", "_foreign_keys": "1", "_stmt_cache_size": "128",
+		"_mutex": "no", // database/sql uses a connection from one goroutine at a time
 	} {
 		q.Set(k, v)
 	}
@@ -126,6 +127,7 @@ func (d *DB) openWriter(ctx context.Context) error {
 	}
 	pool, err := sql.Open("sqlite3", d.dsn(map[string]string{
 		"_journal_mode": "WAL", "_synchronous": "FULL", "_txlock": "immediate", "_secure_delete": "1",
+		"_cache_size": "-16000", // kB
 	}))
 	if err != nil {
 		return err
@@ -133,7 +135,8 @@ func (d *DB) openWriter(ctx context.Context) error {
 	pool.SetMaxOpenConns(1)
 	pool.SetMaxIdleConns(1)
 	d.writer = pool
-	if err := pool.PingContext(ctx); err != nil {
+	// Savepoints in memory: what an operation may have to undo is no file.
+	if _, err := pool.ExecContext(ctx, "PRAGMA temp_store = MEMORY"); err != nil {
 		return d.damaged(err)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"callbox/internal/stamp"
 	"callbox/sms"
@@ -31,6 +33,27 @@ func (s *SMS) Update(ctx context.Context, what string, f func(sms.Tx) error) err
 type smsTx struct {
 	*sql.Tx
 	db *DB
+}
+
+// QueryContext and its likes ask the transaction's connection: for each query
+// that a [sql.Tx] is asked it starts a goroutine.
+func (t *smsTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return t.db.conn.QueryContext(ctx, query, args...)
+}
+
+// Query is QueryContext without a context.
+func (t *smsTx) Query(query string, args ...any) (*sql.Rows, error) {
+	return t.db.conn.QueryContext(context.Background(), query, args...)
+}
+
+// QueryRowContext asks for one row.
+func (t *smsTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return t.db.conn.QueryRowContext(ctx, query, args...)
+}
+
+// QueryRow is QueryRowContext without a context.
+func (t *smsTx) QueryRow(query string, args ...any) *sql.Row {
+	return t.db.conn.QueryRowContext(context.Background(), query, args...)
 }
 
 var _ sms.Tx = (*smsTx)(nil)
@@ -81,8 +104,8 @@ func (t *smsTx) addMessage(r sms.Record, created stamp.Time) error {
 			maybe_sent, times, rank, extension, reserve, reference, lost, pieces, callback, signer, created, changed,
 			class, due, valid_until, bound, tier, token, format, again)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err := t.Exec(q, r.ID, r.Job, r.To, r.Raw, r.Text, r.Status, r.Parts, r.Account, r.Ref, asJSON(r.Error),
-		r.MaybeSent, timesJSON(r.Times), r.Rank, r.Extension, r.Reserve, r.Reference, r.Lost, asJSON(r.Pieces),
+	_, err := t.Exec(q, r.ID, r.Job, r.To, r.Raw, r.Text, r.Status, r.Parts, r.Account, r.Ref, faultJSON(r.Error),
+		r.MaybeSent, timesJSON(r.Times), r.Rank, r.Extension, r.Reserve, r.Reference, r.Lost, piecesJSON(r.Pieces),
 		r.Callback, r.Signer, created.Millis(), created.Millis(), r.Class, millis(r.Due), millis(r.Until), r.Bound,
 		r.Tier, r.Token, r.Format, r.Repeat)
 	return err
@@ -112,22 +135,53 @@ func asJSON(v any) string {
 	return string(b)
 }
 
-func timesJSON(times map[sms.Status]stamp.Time) string {
-	ms := make(map[sms.Status]int64, len(times))
-	for s, at := range times {
-		ms[s] = at.Millis()
+// piecesJSON and faultJSON are asJSON for columns that mostly are null.
+func piecesJSON(pieces []sms.Piece) string {
+	if pieces == nil {
+		return "null"
 	}
-	return asJSON(ms)
+	return asJSON(pieces)
 }
 
-func timesOf(doc string) (map[sms.Status]stamp.Time, error) {
-	var ms map[sms.Status]int64
-	if err := json.Unmarshal([]byte(doc), &ms); err != nil {
-		return nil, fmt.Errorf("times: %w", err)
+func faultJSON(fault *sms.Error) string {
+	if fault == nil {
+		return "null"
 	}
-	times := make(map[sms.Status]stamp.Time, len(ms))
-	for s, at := range ms {
-		times[s] = stamp.FromMillis(at)
+	return asJSON(fault)
+}
+
+// timesJSON is {"queued":1700000000000,…}: statuses are plain words, and this is
+// written three times a message.
+func timesJSON(times map[sms.Status]stamp.Time) string {
+	b := make([]byte, 0, 32*len(times)+2)
+	for s, at := range times {
+		b = strconv.AppendQuote(append(b, ','), string(s))
+		b = strconv.AppendInt(append(b, ':'), at.Millis(), 10)
+	}
+	if len(b) == 0 {
+		return "{}"
+	}
+	b[0] = '{'
+	return string(append(b, '}'))
+}
+
+// timesOf reads what timesJSON wrote.
+func timesOf(doc string) (map[sms.Status]stamp.Time, error) {
+	times := make(map[sms.Status]stamp.Time, 5)
+	inner, ok := strings.CutPrefix(doc, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	if !ok || !closed {
+		return nil, fmt.Errorf("times: %q", doc)
+	}
+	for inner != "" {
+		var pair string
+		pair, inner, _ = strings.Cut(inner, ",")
+		name, number, _ := strings.Cut(pair, ":")
+		ms, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("times: %w", err)
+		}
+		times[sms.Status(strings.Trim(name, `" `))] = stamp.FromMillis(ms)
 	}
 	return times, nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"callbox/internal/stamp"
@@ -37,10 +36,18 @@ func scanRecord(rows *sql.Rows) (sms.Record, error) {
 	r.Due, r.Until = moment(due), moment(until)
 	var bad error
 	r.Times, bad = timesOf(times)
-	if err := errors.Join(bad, json.Unmarshal([]byte(fault), &r.Error), json.Unmarshal([]byte(pieces), &r.Pieces)); err != nil {
+	if err := errors.Join(bad, ofJSON(fault, &r.Error), ofJSON(pieces, &r.Pieces)); err != nil {
 		return r, fmt.Errorf("message %s: %w", r.ID, err)
 	}
 	return r, nil
+}
+
+// ofJSON reads a column that mostly is null.
+func ofJSON(doc string, v any) error {
+	if doc == "null" {
+		return nil
+	}
+	return json.Unmarshal([]byte(doc), v)
 }
 
 // moment is a time, zero for none; millis is its other way round.
@@ -81,29 +88,36 @@ func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) ([]T, error
 	return all, rows.Err()
 }
 
-// Claim implements [sms.MessageTx].
-func (t *smsTx) Claim(account string, n int, at stamp.Time) ([]sms.Record, error) {
-	const q = `UPDATE sms_messages
-		SET status = 'submitting', changed = ?1, times = json_set(times, '$.submitting', ?1)
-		WHERE status = 'queued' AND id IN (
-			SELECT id FROM sms_messages WHERE account = ?2 AND status = 'queued' AND (valid_until = 0 OR valid_until > ?1)
-			ORDER BY rank, id LIMIT ?3)
-		RETURNING ` + smsColumns
-	claimed, err := smsRecords(context.Background(), t, q, at.Millis(), account, n)
+// Claim implements [sms.MessageTx]. It reads and then writes, row by row: a
+// statement with a list of rows in it, or with RETURNING, builds a table in
+// memory each time, which costs more than many rows.
+func (t *smsTx) Claim(account string, n, rank int, at stamp.Time) ([]sms.Record, error) {
+	claimed, err := smsRecords(context.Background(), t, claimable, account, rank, at.Millis(), n)
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
-	slices.SortFunc(claimed, func(a, b sms.Record) int {
-		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID))
-	})
 	for i := range claimed {
-		if r := &claimed[i]; r.Parts > 1 {
-			if r.Reference, err = t.nextReference(account, r.To); err != nil {
-				return nil, err
-			}
+		if err := t.claim(&claimed[i], at); err != nil {
+			return nil, fmt.Errorf("claim message %s: %w", claimed[i].ID, err)
 		}
 	}
 	return claimed, nil
+}
+
+const claimable = "SELECT " + smsColumns + ` FROM sms_messages
+	WHERE account = ? AND status = 'queued' AND rank >= ? AND (valid_until = 0 OR valid_until > ?)
+	ORDER BY rank, id LIMIT ?`
+
+func (t *smsTx) claim(r *sms.Record, at stamp.Time) (err error) {
+	const q = "UPDATE sms_messages SET status = 'submitting', changed = ?, times = ? WHERE id = ?"
+	r.Status, r.Times[sms.Submitting] = sms.Submitting, at
+	if _, err := t.Exec(q, at.Millis(), timesJSON(r.Times), r.ID); err != nil {
+		return err
+	}
+	if r.Parts > 1 {
+		r.Reference, err = t.nextReference(r.Account, r.To)
+	}
+	return err
 }
 
 // Waiting implements [sms.MessageTx].
@@ -208,9 +222,9 @@ func (w *where) clause() string {
 // Save implements [sms.MessageTx].
 func (t *smsTx) Save(r sms.Record, was sms.Status) error {
 	const q = `UPDATE sms_messages SET status = ?, account = ?, text = ?, reserve = ?, extension = ?, parts = ?, pieces = ?,
-		error = ?, lost = ?, maybe_sent = ?, times = ?, changed = ?, due = ?, late = ? WHERE id = ? AND status = ?`
-	res, err := t.Exec(q, r.Status, r.Account, r.Text, r.Reserve, r.Extension, r.Parts, asJSON(r.Pieces),
-		asJSON(r.Error), r.Lost, r.MaybeSent, timesJSON(r.Times), lastOf(r.Times), millis(r.Due), r.Late, r.ID, was)
+		error = ?, lost = ?, maybe_sent = ?, times = ?, changed = ?, due = ? WHERE id = ? AND status = ?`
+	res, err := t.Exec(q, r.Status, r.Account, r.Text, r.Reserve, r.Extension, r.Parts, piecesJSON(r.Pieces),
+		faultJSON(r.Error), r.Lost, r.MaybeSent, timesJSON(r.Times), lastOf(r.Times), millis(r.Due), r.ID, was)
 	if err != nil {
 		return fmt.Errorf("save message %s: %w", r.ID, err)
 	}
@@ -244,6 +258,6 @@ func (t *smsTx) addPieces(r sms.Record) error {
 func (t *smsTx) Announce(r sms.Record) error {
 	return t.db.Notices().Add(t.Tx, Notice{
 		Event: NoticeSMSStatus, OrderKey: r.Job, Time: r.Times[r.Status], Data: r.Message,
-		CallbackURL: r.Callback, Signer: r.Signer,
+		CallbackURL: r.Callback, Signer: r.Signer, Format: r.Format,
 	})
 }

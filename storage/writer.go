@@ -12,6 +12,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 
+	"callbox/cti"
 	"callbox/internal/guard"
 )
 
@@ -19,6 +20,9 @@ import (
 const (
 	groupOps  = 256
 	groupTime = 5 * time.Millisecond
+	// slowCommit is what a commit takes from which on it pays to wait for who
+	// comes a moment late.
+	slowCommit = 4 * time.Millisecond
 )
 
 // When the write-ahead log is emptied, and from when it is worth an alarm.
@@ -34,6 +38,7 @@ const (
 type op struct {
 	what  string
 	f     func(*sql.Tx) error
+	more  func(cti.Event) bool // takes another event into f; under the queue's lock
 	kept  bool
 	urge  bool        // somebody waits for it
 	done  func(error) // called once, after commit or failure
@@ -73,6 +78,18 @@ func (q *queue) put(o *op) bool {
 		tell(q.urgent)
 	}
 	return true
+}
+
+// join hands an event to the operation at the end of the queue, if that takes
+// events and has room for one more.
+func (q *queue) join(e cti.Event) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.ops) == 0 {
+		return false
+	}
+	last := q.ops[len(q.ops)-1]
+	return last.more != nil && last.more(e)
 }
 
 // tell signals without waiting; one signal stands for many.
@@ -187,16 +204,20 @@ func (d *DB) Later(what string, f func(*sql.Tx) error) { _ = d.later(what, f, ni
 // later is Later that tells, from the writer's goroutine, what came of it. It
 // returns [ErrClosed], logged, where nothing will.
 func (d *DB) later(what string, f func(*sql.Tx) error, after func()) error {
-	o := &op{what: what, f: f, kept: true, done: func(err error) {
+	return d.put(&op{what: what, f: f}, after)
+}
+
+func (d *DB) put(o *op, after func()) error {
+	o.kept, o.done = true, func(err error) {
 		if err != nil {
-			d.log.Error("write failed", "what", what, "err", err)
+			d.log.Error("write failed", "what", o.what, "err", err)
 		}
 		if after != nil {
 			after()
 		}
-	}}
+	}
 	if !d.queue.put(o) {
-		d.log.Error("write failed", "what", what, "err", ErrClosed)
+		d.log.Error("write failed", "what", o.what, "err", ErrClosed)
 		return ErrClosed
 	}
 	return nil
@@ -279,7 +300,8 @@ func (d *DB) commitWaiting() bool {
 			return false
 		}
 		if d.fault.Swap(nil) != nil {
-			d.log.Info("commits work again")
+			d.log.Info("commits work again", "operations_refused", d.refused)
+			d.refused = 0
 		}
 		for _, o := range ran {
 			o.answer(o.err)
@@ -305,7 +327,9 @@ func (d *DB) failed(ran []*op, err error) {
 			refused = append(refused, o)
 		}
 	}
-	for _, o := range append(refused, d.queue.keepOnly(again)...) {
+	refused = append(refused, d.queue.keepOnly(again)...)
+	d.refused += len(refused)
+	for _, o := range refused {
 		o.answer(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
 }
@@ -315,34 +339,85 @@ func (d *DB) failed(ran []*op, err error) {
 func (d *DB) group(first *op) (ran []*op, err error) {
 	ran = []*op{first}
 	began := time.Now()
-	tx, err := d.writer.Begin()
+	tx, err := d.begin()
 	if err != nil {
 		return ran, fmt.Errorf("begin: %w", err)
 	}
+	defer d.end()
 	for next := first; next != nil; {
 		if next.err, err = runOp(tx, next.f); err != nil {
 			return ran, errors.Join(err, tx.Rollback())
 		}
 		next = nil
 		if len(ran) < groupOps && time.Since(began) < groupTime {
-			if next = d.queue.take(); next != nil {
+			if next = d.next(began); next != nil {
 				ran = append(ran, next)
 			}
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		return ran, errors.Join(fmt.Errorf("commit: %w", err), quiet(tx.Rollback()))
+	if err := d.commit(tx, len(ran)); err != nil {
+		return ran, err
 	}
-	d.slow()
 	if d.cfg.Committed != nil {
 		d.cfg.Committed(time.Since(began), len(ran))
 	}
 	return ran, nil
 }
 
-func (d *DB) slow() {
+// begin begins a transaction on the writer's one connection, which is conn
+// until end.
+func (d *DB) begin() (*sql.Tx, error) {
+	ctx := context.Background()
+	conn, err := d.writer.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.conn = conn
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		d.end()
+	}
+	return tx, err
+}
+
+func (d *DB) end() {
+	_ = d.conn.Close() // it goes back to the pool
+	d.conn = nil
+}
+
+func (d *DB) commit(tx *sql.Tx, operations int) error {
+	began := time.Now()
+	if err := tx.Commit(); err != nil {
+		return errors.Join(fmt.Errorf("commit: %w", err), quiet(tx.Rollback()))
+	}
 	if d.cfg.SlowSync > 0 {
 		time.Sleep(d.cfg.SlowSync)
+	}
+	d.patience = 0
+	if took := time.Since(began); took >= slowCommit && operations > 1 {
+		d.patience = min(took/4, groupTime)
+	}
+	return nil
+}
+
+// next gives the next operation of a group that began then: one that waits, or,
+// on a slow disk with several who write, one that comes within a moment. It
+// would have to wait for the next commit otherwise, and often answers this one.
+func (d *DB) next(began time.Time) *op {
+	for {
+		if o := d.queue.take(); o != nil {
+			return o
+		}
+		left := d.patience - time.Since(began)
+		if left <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-d.queue.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
 	}
 }
 
