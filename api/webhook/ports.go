@@ -49,10 +49,7 @@ type Outbox interface {
 
 // Reply is a text that a receiver wants sent to whom an incoming one came from.
 type Reply struct {
-	Incoming string // the incoming text's id: one reply each
-	To       string
-	Account  string // where it came in
-	Ref      string
+	Incoming string // the incoming text's id
 	Text     string
 }
 

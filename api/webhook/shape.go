@@ -21,9 +21,6 @@ const (
 	formatKannel = "kannel" // of callbacks only
 )
 
-// Formats are those of webhooks.
-var Formats = []string{FormatTwilio, FormatZammad}
-
 // letterhead is a notice as it stands in a delivery's body: what the API shows,
 // of which a shape reads what it needs.
 type letterhead struct {
@@ -114,13 +111,11 @@ type message struct {
 
 // incoming is what shapes read of an incoming text.
 type incoming struct {
-	ID      string `json:"id"`
-	From    string `json:"from"`
-	Raw     string `json:"raw"`
-	To      string `json:"to"`
-	Text    string `json:"text"`
-	Account string `json:"account"`
-	Ref     string `json:"ref"`
+	ID   string `json:"id"`
+	From string `json:"from"`
+	Raw  string `json:"raw"`
+	To   string `json:"to"`
+	Text string `json:"text"`
 }
 
 // Events that shapes have words for.

@@ -164,7 +164,7 @@ func (s *Sender) heard(ctx context.Context, d Delivery, answer []byte) {
 		return
 	}
 	if err == nil {
-		err = s.cfg.Replies.Reply(ctx, Reply{Incoming: in.ID, To: in.sender(), Account: in.Account, Ref: in.Ref, Text: text})
+		err = s.cfg.Replies.Reply(ctx, Reply{Incoming: in.ID, Text: text})
 	}
 	if err != nil {
 		s.log.Warn("the reply a webhook asked for is not sent", "endpoint", d.Endpoint, "incoming", in.ID, "err", err)

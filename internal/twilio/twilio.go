@@ -23,32 +23,30 @@ const SignatureHeader = "X-Twilio-Signature"
 
 // Codes that a request is refused with, from Twilio's dictionary of errors.
 const (
-	CodeParameter    = 20001 // unknown or unusable
-	CodeAuth         = 20003
-	CodeMethod       = 20004
-	CodeForbidden    = 20403
-	CodeNotFound     = 20404
-	CodeFormat       = 20406
-	CodeTooMany      = 20429
-	CodeInternal     = 20500
-	CodeUnavailable  = 20503
-	CodeBadTo        = 21211
-	CodeNoBody       = 21602
-	CodeNoFrom       = 21603
-	CodeNoTo         = 21604
-	CodeBadFrom      = 21606
-	CodeBadCallback  = 21609
-	CodeUnsubscribed = 21610
-	CodeLongBody     = 21617
-	CodeSchedule     = 35114
-	CodeNoService    = 35118
-	CodeValidity     = 90007
+	CodeParameter   = 20001 // unknown or unusable
+	CodeAuth        = 20003
+	CodeMethod      = 20004
+	CodeForbidden   = 20403
+	CodeNotFound    = 20404
+	CodeFormat      = 20406
+	CodeTooMany     = 20429
+	CodeInternal    = 20500
+	CodeUnavailable = 20503
+	CodeBadTo       = 21211
+	CodeNoBody      = 21602
+	CodeNoFrom      = 21603
+	CodeNoTo        = 21604
+	CodeBadFrom     = 21606
+	CodeBadCallback = 21609
+	CodeLongBody    = 21617
+	CodeSchedule    = 35114
+	CodeNoService   = 35118
+	CodeValidity    = 90007
 )
 
 // Codes that tell why a message did not arrive.
 const (
 	Unreachable    = 30003
-	Blocked        = 30004
 	UnknownHandset = 30005
 	Filtered       = 30007
 	OtherCause     = 30008
