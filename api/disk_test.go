@@ -63,7 +63,7 @@ func onDisk(t *testing.T) (*world, *storage.DB) {
 
 func TestTextsOnDisk(t *testing.T) {
 	w, db := onDisk(t)
-	_, key, err := db.AddKey(t.Context(), "erp", []string{ScopeSMS}, 0)
+	_, key, err := db.AddKey(t.Context(), "erp", []string{ScopeSMS}, sms.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,32 +18,50 @@ import (
 )
 
 // Accept checks a request, splits its text and returns when the job is on
-// disk. created is false where the key was used before: the job is the first
-// one then. Errors: [Invalid] with the faults by field, [ErrKeyConflict], or
-// the store's.
+// disk. created is false where the key, or the de-duplication's, was used
+// before: the job is the first one then. Errors: [Invalid] with the faults by
+// field, [ErrKeyConflict], [*OverLimit], or the store's.
 func (g *Gateway) Accept(ctx context.Context, req Request) (job Job, created bool, err error) {
-	plan, err := g.plan(ctx, req)
-	if err != nil {
-		return Job{}, false, err
-	}
-	err = g.update(ctx, "accept job", func(w *work) error {
-		job, created, err = w.keep(plan)
-		return err
-	})
-	if err != nil {
+	if err := g.readRules(ctx); err != nil {
 		return Job{}, false, err // which says what was being done
 	}
-	if created {
-		g.accepted(plan.Records)
+	p, err := g.plan(ctx, req)
+	var faults Invalid
+	switch {
+	case errors.As(err, &faults):
+		job, err = g.explain(ctx, p, faults)
+		g.alarmBlocked(req.Ref, err)
+		return job, false, err
+	case err != nil:
+		return Job{}, false, err
 	}
-	return job, created, nil
+	undo := g.reserve(&p)
+	var kept []Record
+	err = g.update(ctx, "accept job", func(w *work) error {
+		job, kept, err = w.keep(p)
+		return err
+	})
+	if err != nil || kept == nil {
+		undo()
+	}
+	if err != nil {
+		g.alarmBlocked(req.Ref, err)
+		return Job{}, false, err
+	}
+	g.accepted(kept)
+	return job, kept != nil, nil
 }
 
-// accepted wakes the lanes that have something to do now.
+// accepted wakes what has something to do with new messages, now or later.
 func (g *Gateway) accepted(records []Record) {
 	per := map[string]int64{}
 	for _, r := range records {
-		per[r.Account]++
+		if r.Status != Queued {
+			g.counts.add(r.Account, r.Status, 1)
+		} else {
+			per[r.Account]++
+		}
+		g.alarm.of(r)
 	}
 	for account, n := range per {
 		g.counts.add(account, Queued, n)
@@ -51,24 +69,105 @@ func (g *Gateway) accepted(records []Record) {
 	}
 }
 
-// keep stores a new job, or finds the one with its key.
-func (w *work) keep(plan NewJob) (job Job, created bool, err error) {
-	if plan.Key != "" {
-		id, digest, err := w.JobByKey(plan.Key)
-		switch {
-		case err == nil && digest != plan.Digest:
-			return Job{}, false, ErrKeyConflict
-		case err == nil:
-			job, err = w.Job(id)
-			return job, false, err
-		case !errors.Is(err, ErrNotFound):
-			return Job{}, false, err
+// plan is a request as the job that it asks for.
+type plan struct {
+	NewJob
+	fields []string // what named each record's number in the request
+	signer string
+	limits Limits
+	over   *OverLimit // what the job would break if it is a new one
+}
+
+// keep stores a new job, and gives its records, or finds the one that it is.
+func (w *work) keep(p plan) (Job, []Record, error) {
+	if job, found, err := w.earlier(p); found || err != nil {
+		return job, nil, err
+	}
+	if p.over != nil {
+		return Job{}, nil, p.over
+	}
+	p.Records = slices.Clone(p.Records) // this may run again
+	if err := w.refuseListed(&p); err != nil {
+		return Job{}, nil, err
+	}
+	if err := w.spend(&p); err != nil {
+		return Job{}, nil, err
+	}
+	if err := w.extend(&p.NewJob); err != nil {
+		return Job{}, nil, err
+	}
+	w.place(&p)
+	w.beginNotice(&p.NewJob)
+	if err := w.AddJob(p.NewJob); err != nil {
+		return Job{}, nil, err
+	}
+	return p.shown(), p.Records, w.tell(p.Records)
+}
+
+// tell tells of messages that are over before they began.
+func (w *work) tell(records []Record) error {
+	for _, r := range records {
+		if !r.Status.told() {
+			continue
+		}
+		w.news.add(Note{Type: NoteStatus, Message: &r.Message})
+		if err := w.Announce(r); err != nil {
+			return err
 		}
 	}
-	if err := w.extend(&plan); err != nil {
-		return Job{}, false, err
+	return nil
+}
+
+// earlier finds the job that a request is the same as.
+func (w *work) earlier(p plan) (job Job, found bool, err error) {
+	if job, found, err = w.byKey(p); found || err != nil || p.Dedup == "" {
+		return job, found, err
 	}
-	return plan.shown(), true, w.AddJob(plan)
+	id, err := w.JobByDedup(p.Dedup, w.at)
+	if errors.Is(err, ErrNotFound) {
+		return Job{}, false, nil
+	}
+	if err == nil {
+		job, err = w.Job(id)
+	}
+	return job, true, err
+}
+
+// byKey finds the job with the plan's key. Error: [ErrKeyConflict].
+func (w *work) byKey(p plan) (job Job, found bool, err error) {
+	if p.Key == "" {
+		return Job{}, false, nil
+	}
+	id, digest, err := w.JobByKey(p.Key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Job{}, false, nil
+	case err == nil && digest != p.Digest:
+		err = ErrKeyConflict
+	case err == nil:
+		job, err = w.Job(id)
+	}
+	return job, true, err
+}
+
+// explain answers a request with faults: with its job, where it was taken
+// before they were any (its valid_until is past by now), else with all faults,
+// also those that only the store knows of.
+func (g *Gateway) explain(ctx context.Context, p plan, faults Invalid) (job Job, err error) {
+	found := false
+	var more Invalid
+	err = g.store.Update(ctx, "look at refused job", func(tx Tx) error {
+		w := &work{Tx: tx, g: g, at: stamp.Now()}
+		if job, found, err = w.byKey(p); found || err != nil {
+			return err
+		}
+		errors.As(w.refuseListed(&p), &more)
+		return nil
+	})
+	if found && err == nil {
+		return job, nil
+	}
+	return Job{}, slices.Concat(faults, more)
 }
 
 // extend gives the job's messages the digits by which a reply finds it, one
@@ -95,50 +194,65 @@ func (w *work) extend(plan *NewJob) error {
 
 // shown is the new job as the API shows it.
 func (j NewJob) shown() Job {
-	job := Job{ID: j.ID, Ref: j.Ref, Key: j.Key, Class: j.Class, Account: j.Account, Status: JobOpen, Created: j.Created, Notice: j.Notice}
+	job := Job{
+		ID: j.ID, Ref: j.Ref, Key: j.Key, Class: j.Class, Account: j.Account, Status: JobOpen, Created: j.Created,
+		Notice: j.Notice, SendAt: instant(j.SendAt), ValidUntil: instant(j.ValidUntil),
+	}
 	for _, r := range j.Records {
 		job.Messages = append(job.Messages, r.Message)
+	}
+	if job.Status = JobStatus(job.Messages); j.Awaiting && job.Status == JobOpen {
+		job.Status = JobAwaitingConfirm
 	}
 	job.Count()
 	return job
 }
 
-// plan is the request as a job, or everything that is wrong with it.
-func (g *Gateway) plan(ctx context.Context, req Request) (NewJob, error) {
+// instant is at, nil for none.
+func instant(at stamp.Time) *stamp.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
+}
+
+// plan is the request as a job, or everything that is wrong with it, with what
+// of the job is known.
+func (g *Gateway) plan(ctx context.Context, req Request) (plan, error) {
 	var faults Invalid
-	req.unserved(&faults)
 	req.checkLabels(g.cfg.Allow, &faults)
 	t, err := g.wording(ctx, req, &faults)
 	if err != nil {
-		return NewJob{}, err
+		return plan{}, err
 	}
 	rank, ok := req.Priority.rank(t.Class)
 	if !ok {
 		faults.add("priority", "%q is neither 0 to 9 nor urgent, high, normal, low", req.Priority)
 	}
-	job := NewJob{
+	p := plan{signer: req.Signer, limits: req.Limits, NewJob: NewJob{
 		ID: newID(), Ref: req.Ref, Key: req.Key, Class: t.Class, Account: req.Account,
-		Created: stamp.Now(), Replies: t.Replies, Notice: req.notice(&faults),
-	}
-	if job.Digest, err = req.digest(); err != nil {
-		return NewJob{}, err
+		Created: stamp.Now(), Replies: t.Replies, Notice: req.notice(t.Class, &faults),
+	}}
+	p.time(req, &faults)
+	p.dedup(req, &faults)
+	if p.Digest, err = req.digest(); err != nil {
+		return plan{}, err
 	}
 	for _, to := range g.recipients(req, &faults) {
-		r := g.record(job, to, t.Text)
+		r := g.record(p.NewJob, to, t.Text)
 		r.Rank, r.Callback, r.Signer, r.Format = rank, req.CallbackURL, req.Signer, req.Format
-		r.Tier, r.Class, r.Bound = to.tier, job.Class, req.Account != ""
-		if to.tier > 0 {
-			r.Status, r.Times = Scheduled, map[Status]stamp.Time{Scheduled: job.Created}
-		}
+		r.Tier, r.Class, r.Bound, r.Until = to.tier, p.Class, req.Account != "", p.ValidUntil
 		if r.Parts > maxParts && !faults.has("text") {
 			faults.add("text", "%d parts, the limit is %d", r.Parts, maxParts)
 		}
-		job.Records = append(job.Records, r)
+		p.Records, p.fields = append(p.Records, r), append(p.fields, to.field)
 	}
-	return job, faults.orNil()
+	p.Awaiting = p.limits.ConfirmOver > 0 && len(p.Records) > p.limits.ConfirmOver
+	return p, faults.orNil()
 }
 
 func (g *Gateway) record(job NewJob, to recipient, text string) Record {
+	text, token := g.linked(text)
 	text, reserve := to.account.word(text)
 	_, parts := to.account.Style.Cut(text, reserve)
 	return Record{
@@ -147,7 +261,7 @@ func (g *Gateway) record(job NewJob, to recipient, text string) Record {
 			Parts: len(parts), Account: to.account.Name, Ref: job.Ref,
 			Times: map[Status]stamp.Time{Queued: job.Created},
 		},
-		Reserve: reserve,
+		Reserve: reserve, Token: token,
 	}
 }
 
@@ -175,7 +289,7 @@ func (r Request) checkLabels(allow []netip.Prefix, faults *Invalid) {
 
 // wording is the text to send with the class and the replies it asks for.
 func (g *Gateway) wording(ctx context.Context, req Request, faults *Invalid) (Template, error) {
-	t := Template{Text: req.Text}
+	t := Template{Text: g.withLink(req.Text, faults)}
 	switch {
 	case req.Text != "" && req.Template != "":
 		faults.add("template", "is given beside text")
@@ -192,7 +306,7 @@ func (g *Gateway) wording(ctx context.Context, req Request, faults *Invalid) (Te
 	if _, ok := classPriority[t.Class]; !ok {
 		faults.add("class", "%q is none of dispatch, notice, marketing", t.Class)
 	}
-	if !faults.has("template") && !faults.has("vars") {
+	if req.Template == "" || !faults.has("template") && !faults.has("vars") {
 		checkText(t.Text, faults)
 	}
 	return t, nil
@@ -225,6 +339,9 @@ func (g *Gateway) template(ctx context.Context, req Request, faults *Invalid) (T
 	if req.Ref != "" && strings.Contains(t.Text, "{ref}") {
 		vars["ref"] = req.Ref
 	}
+	if strings.Contains(t.Text, "{"+ackLink+"}") && g.cfg.LinkBase != "" {
+		vars[ackLink] = g.blankLink()
+	}
 	for k, v := range req.Vars {
 		vars[k] = v
 	}
@@ -250,8 +367,6 @@ func checkText(text string, faults *Invalid) {
 		faults.add("text", "is empty")
 	case !clean(text):
 		faults.add("text", "is not UTF-8, or has control characters")
-	case strings.Contains(text, "{"+ackLink+"}"):
-		faults.add("text", "{%s}: %w", ackLink, ErrNotServed)
 	}
 }
 
@@ -266,6 +381,7 @@ func clean(s string) bool {
 // recipient is a number with the account that serves it.
 type recipient struct {
 	e164, raw string
+	field     string // that named it
 	account   Account
 	tier      int
 }
@@ -287,10 +403,14 @@ func (r Request) levels(faults *Invalid) (names []string, lists [][]string) {
 
 // recipients are the request's numbers, each once a level.
 func (g *Gateway) recipients(req Request, faults *Invalid) []recipient {
+	if req.Account != "" && g.lane(req.Account) == nil {
+		faults.add("account", "there is no account %q", req.Account)
+	}
 	var all []recipient
+	now := standing{}
 	names, lists := req.levels(faults)
 	for tier, to := range lists {
-		for _, r := range g.level(names[tier], to, req.Account, faults) {
+		for _, r := range g.level(names[tier], to, req.Account, now, faults) {
 			r.tier = tier
 			all = append(all, r)
 		}
@@ -299,21 +419,18 @@ func (g *Gateway) recipients(req Request, faults *Invalid) []recipient {
 }
 
 // level are the numbers of one list.
-func (g *Gateway) level(field string, to []string, account string, faults *Invalid) []recipient {
+func (g *Gateway) level(field string, to []string, account string, now standing, faults *Invalid) []recipient {
 	if len(to) == 0 || len(to) > maxTo {
 		faults.add(field, "%d numbers, not 1 to %d", len(to), maxTo)
-		return nil
-	}
-	if account != "" && g.lane(account) == nil {
-		faults.add("account", "there is no account %q", account)
 		return nil
 	}
 	seen := map[string]bool{}
 	var all []recipient
 	for i, raw := range to {
-		r, err := g.recipient(raw, account)
+		r, err := g.recipient(raw, account, now)
+		r.field = fmt.Sprintf("%s[%d]", field, i)
 		if err != nil {
-			faults.add(fmt.Sprintf("%s[%d]", field, i), "%w", err)
+			faults.add(r.field, "%w", err)
 		} else if !seen[r.e164] {
 			seen[r.e164] = true
 			all = append(all, r)
@@ -323,17 +440,19 @@ func (g *Gateway) level(field string, to []string, account string, faults *Inval
 }
 
 // recipient finds who serves a number: the account that was named, else the
-// first one that says so.
-func (g *Gateway) recipient(raw, account string) (recipient, error) {
+// first one that serves it and is up.
+func (g *Gateway) recipient(raw, account string, now standing) (recipient, error) {
 	r := recipient{e164: number.Normalize(raw, g.cfg.AreaCode), raw: raw}
 	if r.e164 == "" {
 		return r, fmt.Errorf("%q is no number a text can be sent to", raw)
 	}
-	for _, l := range g.lanes {
-		if l.name() == account || account == "" && l.account.serves(r.e164) {
-			r.account = l.account
-			return r, nil
-		}
+	if account != "" {
+		r.account = g.account(account)
+		return r, nil
+	}
+	if l := now.best(g.serving(r.e164)); l != nil {
+		r.account = l.account
+		return r, nil
 	}
 	return r, fmt.Errorf("no account serves %s", number.Mask(r.e164))
 }

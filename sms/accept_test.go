@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"callbox/sms"
 	"callbox/storage"
@@ -73,31 +74,22 @@ func fields(err error) (names []string) {
 	return names
 }
 
-func TestAcceptRefusesWhatIsNotServed(t *testing.T) {
+// Everything that is wrong is told at once.
+func TestAcceptNamesAllFaultsTogether(t *testing.T) {
 	d := open(t)
-	for field, body := range map[string]string{
-		"send_at":     `{"to":["13800138000"],"text":"x","send_at":"2026-01-01T00:00:00Z"}`,
-		"valid_until": `{"to":["13800138000"],"text":"x","valid_until":"2026-01-01T00:00:00Z"}`,
-		"tiers":       `{"tiers":[{"to":["13800138000"],"after":60}],"text":"x"}`,
-		"repeat":      `{"to":["13800138000"],"text":"x","repeat":{"every":60,"times":2}}`,
-		"dedup":       `{"to":["13800138000"],"text":"x","dedup":{"key":"a","window":60}}`,
-		"text":        `{"to":["13800138000"],"text":"确认 {ack}"}`,
-	} {
-		var req sms.Request
-		if err := json.Unmarshal([]byte(body), &req); err != nil {
-			t.Fatal(err)
-		}
-		_, _, err := d.Accept(t.Context(), req)
-		if got := fields(err); !slices.Equal(got, []string{field}) || !errors.Is(err, sms.ErrNotServed) {
-			t.Errorf("%s: faults in %v: %v", field, got, err)
-		}
+	past := time.Now().Add(-time.Hour)
+	_, _, err := d.Accept(t.Context(), sms.Request{
+		To: []string{"12", zhang}, Text: "", Class: "spam", Priority: "10", Account: "other", Ref: "a\x01", Key: "a\x01",
+		CallbackURL: "ftp://x", ValidUntil: &past, Dedup: &sms.Dedup{Window: -1}, Vars: map[string]any{"a": 1},
+	})
+	got := fields(err)
+	slices.Sort(got)
+	want := []string{
+		"account", "callback_url", "class", "dedup.key", "dedup.window", "key", "priority", "ref", "text", "to[0]", "valid_until", "vars",
 	}
-	var req sms.Request
-	const empty = `{"to":["13800138000"],"text":"x","send_at":null,"valid_until":null,"tiers":[],"repeat":null,"dedup":null,"priority":7}`
-	if err := json.Unmarshal([]byte(empty), &req); err != nil {
-		t.Fatal(err)
+	if !slices.Equal(got, want) {
+		t.Errorf("faults in %v, want %v", got, want)
 	}
-	d.accept(req)
 }
 
 func TestAcceptKeepsWhatWasAsked(t *testing.T) {

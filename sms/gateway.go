@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -21,19 +22,23 @@ const (
 )
 
 // Config is what a gateway needs beside its store and carriers. Templates may
-// be nil (there are none), as may Events and the two observers.
+// be nil (there are none), as may Events and the observers.
 type Config struct {
 	Accounts  []Account // in the order in which they are asked for a number
 	AreaCode  string
+	Location  *time.Location // of quiet hours and of a key's day; UTC when nil
 	Allow     []netip.Prefix // networks that are not public and callback_url may point at
 	Log       *slog.Logger
 	Templates Templates
 	Events    Events
-	// Submitted observes how long a carrier took to answer a submit that it
-	// accepted, Delivered the time from there to the handset. They must be
-	// quick.
+	LinkBase  string // what goes before /a/ in a text's link; empty: {ack} is refused
+	// Submitted observes the time from a message's acceptance, or the release of
+	// a scheduled one, to the carrier's answer that took it; Delivered that from
+	// there to the handset; Answered how long a carrier took to answer such a
+	// submit. They must be quick.
 	Submitted func(account string, took time.Duration)
 	Delivered func(account string, took time.Duration)
+	Answered  func(account string, took time.Duration)
 }
 
 // Gateway takes jobs and what carriers bring in. It is a [Receiver].
@@ -44,6 +49,12 @@ type Gateway struct {
 	lanes  []*lane // in the order of the accounts
 	herald *herald
 	counts counts
+	book   rulebook
+	alarm  *alarm
+	held   atomic.Int64 // the end of the quiet hours, in milliseconds, for which marketing was held back
+	meter  meter
+	steps  chan struct{} // a notice's next step is another; room for one
+	blank  string        // stands for a link's token until there is one
 	turned atomic.Int64 // reports whose id came with its bytes turned round
 }
 
@@ -55,7 +66,7 @@ func New(cfg Config, store Store, carriers ...Carrier) (*Gateway, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, store: store, herald: &herald{events: cfg.Events}}
+	g := &Gateway{cfg: cfg, log: cfg.Log, store: store, herald: &herald{events: cfg.Events}, alarm: newAlarm(), steps: make(chan struct{}, 1), blank: newToken()}
 	byName := map[string]Carrier{}
 	for _, c := range carriers {
 		byName[c.Name()] = c
@@ -86,8 +97,10 @@ func New(cfg Config, store Store, carriers ...Carrier) (*Gateway, error) {
 // answers to what is on the wire, and takes the links down. A stop is no
 // error.
 func (g *Gateway) Run(ctx context.Context) error {
-	if err := g.recover(ctx); err != nil {
-		return fmt.Errorf("sms: %w", err)
+	for _, first := range []func(context.Context) error{g.readRules, g.recover, g.tend} {
+		if err := first(ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("sms: %w", err)
+		}
 	}
 	link, down := context.WithCancel(context.WithoutCancel(ctx))
 	defer down()
@@ -96,7 +109,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 		links.Go("sms link "+l.name(), func() { l.keepLink(link) })
 		lanes.Go("sms lane "+l.name(), func() { l.run(ctx, link) })
 	}
+	lanes.Go("sms clock", func() { g.keepTime(ctx) })
+	lanes.Go("sms fail-over", func() { g.failOver(ctx) })
 	lanes.Go("sms sweeper", func() { g.sweepUntil(ctx) })
+	lanes.Go("sms late", func() { g.watchLate(ctx) })
+	lanes.Go("sms notices", func() { g.climbUntil(ctx) })
 	links.Go("sms grace", func() { grace(ctx, link, down) })
 	lanes.Wait()
 	down()
@@ -124,6 +141,9 @@ func grace(ctx, link context.Context, down func()) {
 func (g *Gateway) Cancel(ctx context.Context, id string) (Job, error) {
 	var job Job
 	err := g.update(ctx, "cancel job", func(w *work) (err error) {
+		if err := w.endNotice(id); err != nil {
+			return err
+		}
 		if err := w.cancel(Query{Job: id}); err != nil {
 			return err
 		}
@@ -142,11 +162,14 @@ func (g *Gateway) CancelRef(ctx context.Context, ref string) ([]Job, error) {
 		if ref == "" {
 			return nil
 		}
-		if err := w.cancel(Query{Ref: ref}); err != nil {
-			return err
-		}
 		records, err := w.Records(Query{Ref: ref})
 		if err != nil {
+			return err
+		}
+		if err := w.endNotices(records); err != nil {
+			return err
+		}
+		if err := w.cancel(Query{Ref: ref}); err != nil {
 			return err
 		}
 		jobs, err = w.jobsOf(records)
@@ -229,8 +252,21 @@ func (g *Gateway) update(ctx context.Context, what string, f func(*work) error) 
 	g.herald.publish(ctx, news, err == nil)
 	if err == nil {
 		g.count(news)
+		g.wake(news)
 	}
 	return err
+}
+
+// wake tells those who wait of what a committed transaction made for them.
+func (g *Gateway) wake(news *bulletin) {
+	for _, account := range news.queued {
+		if l := g.lane(account); l != nil {
+			l.wakeUp()
+		}
+	}
+	if news.stepped {
+		poke(g.steps)
+	}
 }
 
 // move applies e to r and saves it; r stays as it is where e means nothing.
@@ -258,6 +294,11 @@ func (r *Record) arrive(s Status, at stamp.Time) {
 
 // save writes r and tells of it where its status is a new one.
 func (w *work) save(r Record, was Status) error {
+	w.abide(&r, was)
+	if was == Scheduled && r.Status == Queued { // its waiting begins now
+		r.Times = maps.Clone(r.Times)
+		r.Due, r.Times[Queued] = w.at, w.at
+	}
 	if err := w.Save(r, was); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package sms
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (g *Gateway) Incoming(ctx context.Context, t Text) error {
 		if t.Part.Total < 2 || t.Part.Index < 1 || t.Part.Index > t.Part.Total {
 			return w.receive(t, false)
 		}
-		parts, err := w.AddPart(t, w.at)
+		parts, err := w.AddPart(t, w.at, stamp.At(w.at.Add(-g.account(t.Account).LongWait)))
 		if err != nil || len(parts) < int(t.Part.Total) {
 			return err
 		}
@@ -34,12 +35,12 @@ func (g *Gateway) Incoming(ctx context.Context, t Text) error {
 	})
 }
 
-// join makes one text of the parts there are, by index, and forgets them.
+// join makes one text of the parts there are, by index.
 func (w *work) join(parts []Text) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	if err := w.DropParts(parts[0]); err != nil {
+	if err := w.FinishParts(parts[0], w.at); err != nil {
 		return err
 	}
 	whole := parts[0]
@@ -73,7 +74,10 @@ func (w *work) receive(t Text, incomplete bool) error {
 	if err != nil {
 		return err
 	}
-	if err := w.AddIncoming(in, found); err != nil {
+	if found, err = w.unsubscribe(&in, found); err != nil {
+		return err
+	}
+	if err := errors.Join(w.AddIncoming(in), w.AnnounceIncoming(in, found)); err != nil {
 		return err
 	}
 	w.news.add(Note{Type: NoteReceived, Incoming: &in})
@@ -83,7 +87,7 @@ func (w *work) receive(t Text, incomplete bool) error {
 // heard is what follows from a text beside its inbox row, whether it was
 // matched by itself or by a person; found is nil where it answers no job.
 func (w *work) heard(in Incoming, found *Candidate) error {
-	return nil
+	return w.ackBy(in)
 }
 
 // answered finds what in answers and says so in it.
@@ -91,18 +95,38 @@ func (w *work) answered(in *Incoming) (*Candidate, error) {
 	if in.From == "" {
 		return nil, nil
 	}
-	all, err := w.Recent(in.From, stamp.At(w.at.Add(-answerable)))
+	since := stamp.At(w.at.Add(-answerable))
+	all, err := w.Recent(in.From, since)
 	if err != nil {
 		return nil, err
 	}
-	m := match(reply{
+	r := reply{
 		text:      in.Text,
 		account:   in.Account,
 		extension: strings.TrimPrefix(in.To, w.g.account(in.Account).SrcID),
-	}, all)
+	}
+	m := match(r, all)
+	if ref := named(in.Text); m.candidate == nil && ref != "" {
+		others, err := w.Quoted(spellings(ref), since)
+		if err != nil {
+			return nil, err
+		}
+		m = elsewhere(r, others)
+	}
 	if m.candidate == nil {
 		return nil, nil
 	}
 	in.Job, in.Ref, in.Match, in.Keyword = m.candidate.Job, m.candidate.Ref, m.sure, m.keyword
 	return m.candidate, nil
+}
+
+// spellings are the ways in which a ref may have been written.
+func spellings(ref string) []string { return []string{ref, strings.ToUpper(ref), strings.ToLower(ref)} }
+
+// elsewhere is the job that a reply names, which went to other numbers.
+func elsewhere(r reply, others []Candidate) found {
+	if sent := arrived(r, others); len(sent) > 0 {
+		return found{&sent[0], byStranger, keyword(r.text, &sent[0])}
+	}
+	return found{}
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"callbox/internal/stamp"
 )
 
 // Limits of one request.
@@ -17,6 +19,8 @@ const (
 	maxParts = 50
 	maxRef   = 128
 	maxKey   = 255
+
+	maxWindow = 30 * 24 * 3600 // seconds
 )
 
 // Request is what a program asks for: one text to some numbers. Either Text, or
@@ -147,11 +151,35 @@ func (v Invalid) orNil() error {
 	return v
 }
 
-// unserved names the fields that are set and not served yet.
-func (r Request) unserved(faults *Invalid) {
-	for name, set := range map[string]bool{"send_at": r.SendAt != nil, "valid_until": r.ValidUntil != nil, "dedup": r.Dedup != nil} {
-		if set {
-			faults.add(name, "%w", ErrNotServed)
-		}
+// time is when the job is sent, and until when.
+func (p *plan) time(r Request, faults *Invalid) {
+	if r.SendAt != nil && r.SendAt.After(p.Created.Time) {
+		p.SendAt = stamp.At(*r.SendAt)
 	}
+	if r.ValidUntil == nil {
+		return
+	}
+	switch p.ValidUntil = stamp.At(*r.ValidUntil); {
+	case !p.ValidUntil.After(p.Created.Time):
+		faults.add("valid_until", "is past")
+	case !p.ValidUntil.After(p.SendAt.Time):
+		faults.add("valid_until", "is not behind send_at")
+	}
+}
+
+// dedup is which requests are this job.
+func (p *plan) dedup(r Request, faults *Invalid) {
+	if r.Dedup == nil {
+		return
+	}
+	d := *r.Dedup
+	if d.Key == "" || len(d.Key) > maxKey || !clean(d.Key) {
+		faults.add("dedup.key", "is empty, longer than %d bytes, or not plain text", maxKey)
+	}
+	if !(d.Window > 0 && d.Window <= maxWindow) {
+		faults.add("dedup.window", "%v is not above 0 and up to %d seconds", d.Window, maxWindow)
+		return
+	}
+	p.Dedup = r.Signer + " " + d.Key // what one program sends is nobody else's
+	p.DedupUntil = stamp.At(p.Created.Add(time.Duration(d.Window * float64(time.Second))))
 }

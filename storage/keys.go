@@ -11,17 +11,17 @@ import (
 	"fmt"
 
 	"callbox/internal/stamp"
+	"callbox/sms"
 )
 
-// Key is a program's API key. ConfirmOver is how many recipients a job may
-// have before it waits for a confirmation; 0: any number.
+// Key is a program's API key.
 type Key struct {
-	ID          string
-	Name        string
-	Scopes      []string
-	AccountSID  string // AC and 32 hex digits, for the Twilio shape
-	ConfirmOver int
-	Created     stamp.Time
+	ID         string
+	Name       string
+	Scopes     []string
+	AccountSID string // AC and 32 hex digits, for the Twilio shape
+	sms.Limits        // of the texts that come with it
+	Created    stamp.Time
 }
 
 // keyLetters are 62; a key of keyLength of them has 238 bits.
@@ -32,20 +32,21 @@ const (
 
 // AddKey makes a key and gives its text, which is shown this once. Error:
 // [ErrConflict] where the name is taken.
-func (d *DB) AddKey(ctx context.Context, name string, scopes []string, confirmOver int) (Key, string, error) {
+func (d *DB) AddKey(ctx context.Context, name string, scopes []string, limits sms.Limits) (Key, string, error) {
 	if d.cfg.Secret == nil {
 		return Key{}, "", errors.New("add API key: there is no secret key to seal it with")
 	}
 	k := Key{
-		ID: newID(), Name: name, Scopes: scopes, ConfirmOver: confirmOver,
+		ID: newID(), Name: name, Scopes: scopes, Limits: limits,
 		AccountSID: "AC" + randomHex(16), Created: stamp.Now(),
 	}
 	text := randomKey()
 	sealed := d.cfg.Secret.Seal([]byte(text), keyContext(k.ID))
 	err := d.Write(ctx, "add API key", func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO api_keys (id, name, hash, sealed, scopes, account_sid, confirm_over, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			k.ID, k.Name, keyHash(text), sealed, encode(k.Scopes), k.AccountSID, k.ConfirmOver, k.Created.Millis())
+		_, err := tx.Exec(`INSERT INTO api_keys (id, name, hash, sealed, scopes, account_sid, confirm_over, per_second, per_day, created)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			k.ID, k.Name, keyHash(text), sealed, encode(k.Scopes), k.AccountSID,
+			k.ConfirmOver, k.PerSecond, k.PerDay, k.Created.Millis())
 		return conflict(err)
 	})
 	return k, text, err
@@ -58,12 +59,12 @@ func (d *DB) RemoveKey(ctx context.Context, name string) error {
 	})
 }
 
-const selectKey = "SELECT id, name, scopes, account_sid, confirm_over, created FROM api_keys"
+const selectKey = "SELECT id, name, scopes, account_sid, confirm_over, per_second, per_day, created FROM api_keys"
 
 func scanKey(row scanner) (k Key, err error) {
 	var scopes string
 	var created int64
-	if err := row.Scan(&k.ID, &k.Name, &scopes, &k.AccountSID, &k.ConfirmOver, &created); err != nil {
+	if err := row.Scan(&k.ID, &k.Name, &scopes, &k.AccountSID, &k.ConfirmOver, &k.PerSecond, &k.PerDay, &created); err != nil {
 		return k, notFound(err)
 	}
 	k.Created = stamp.FromMillis(created)

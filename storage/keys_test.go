@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"callbox/internal/seal"
+	"callbox/sms"
 	"callbox/storage"
 	"callbox/storage/storagetest"
 )
@@ -15,7 +16,7 @@ func TestKeyNeedsItsSecretKey(t *testing.T) {
 	cfg := storagetest.Config(t, t.TempDir())
 	d, stop := storagetest.Start(t, cfg)
 	defer stop()
-	made, _, err := d.AddKey(t.Context(), "twilio", nil, 0)
+	made, _, err := d.AddKey(t.Context(), "twilio", nil, sms.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func TestKeyNeedsItsSecretKey(t *testing.T) {
 
 func TestRevokedKeyIsUnknown(t *testing.T) {
 	d := storagetest.Open(t)
-	_, text, err := d.AddKey(t.Context(), "old", nil, 0)
+	_, text, err := d.AddKey(t.Context(), "old", nil, sms.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"callbox/cti"
 	"callbox/internal/stamp"
+	"callbox/sms"
 	"callbox/storage"
 	"callbox/storage/storagetest"
 )
@@ -100,7 +101,7 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 
 func TestCallbacksAreSignedByTheirKey(t *testing.T) {
 	d := storagetest.Open(t)
-	key, text, err := d.AddKey(t.Context(), "erp", nil, 0)
+	key, text, err := d.AddKey(t.Context(), "erp", nil, sms.Limits{})
 	good(t, err)
 	for _, signer := range []string{key.ID, "", "revoked"} {
 		told(t, d, storage.Notice{Event: storage.NoticeSMSStatus, OrderKey: "job" + signer, CallbackURL: "https://erp.test/jobs/7", Signer: signer})
@@ -121,7 +122,7 @@ func TestEndpointsAreReplaced(t *testing.T) {
 	hook(t, d)
 	told(t, d, storage.Notice{Event: storage.NoticeCallNew, OrderKey: "a"})
 	for name, bad := range map[string]storage.Endpoint{
-		"format": {URL: hookURL, Format: "zammad"}, "URL": {URL: "mailto:x"}, "glob": {URL: hookURL, Events: []string{"["}},
+		"format": {URL: hookURL, Format: "fax"}, "URL": {URL: "mailto:x"}, "glob": {URL: hookURL, Events: []string{"["}},
 	} {
 		if err := d.Notices().Replace([]storage.Endpoint{bad}); err == nil {
 			t.Errorf("a bad %s was taken", name)

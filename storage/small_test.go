@@ -13,6 +13,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 
 	"callbox/acd"
+	"callbox/sms"
 	"callbox/storage"
 	"callbox/storage/storagetest"
 )
@@ -26,16 +27,16 @@ func TestKeys(t *testing.T) {
 	cfg := storagetest.Config(t, t.TempDir())
 	d, stop := storagetest.Start(t, cfg)
 	ctx := t.Context()
-	key, text, err := d.AddKey(ctx, "erp", []string{"sms", "calls"}, 50)
+	key, text, err := d.AddKey(ctx, "erp", []string{"sms", "calls"}, sms.Limits{ConfirmOver: 50, PerSecond: 5, PerDay: 1000})
 	good(t, err)
 	if !regexp.MustCompile(`^[0-9A-Za-z]{32,}$`).MatchString(text) || !regexp.MustCompile(`^AC[0-9a-f]{32}$`).MatchString(key.AccountSID) {
 		t.Errorf("key %q, account %q", text, key.AccountSID)
 	}
-	if _, _, err := d.AddKey(ctx, "erp", nil, 0); !errors.Is(err, storage.ErrConflict) {
+	if _, _, err := d.AddKey(ctx, "erp", nil, sms.Limits{}); !errors.Is(err, storage.ErrConflict) {
 		t.Errorf("the same name again: %v", err)
 	}
 	found, err := d.KeyOf(ctx, text)
-	if err != nil || found.Name != "erp" || found.ConfirmOver != 50 || len(found.Scopes) != 2 {
+	if err != nil || found.Name != "erp" || found.Limits != (sms.Limits{ConfirmOver: 50, PerSecond: 5, PerDay: 1000}) || len(found.Scopes) != 2 {
 		t.Errorf("KeyOf = %+v, %v", found, err)
 	}
 	if _, err := d.KeyOf(ctx, text+"x"); !errors.Is(err, storage.ErrNotFound) {

@@ -123,8 +123,8 @@ const (
 	wasConfirmed
 )
 
-// Confirm implements [sms.JobTx]. A notice's steps count from then.
-func (t *smsTx) Confirm(job string, at stamp.Time) (before bool, err error) {
+// Confirm implements [sms.JobTx].
+func (t *smsTx) Confirm(job string) (before bool, err error) {
 	var awaiting int
 	if err := t.QueryRow("SELECT awaiting FROM sms_jobs WHERE id = ?", job).Scan(&awaiting); err != nil {
 		return false, fmt.Errorf("job %s: %w", job, noRow(err))
@@ -135,8 +135,7 @@ func (t *smsTx) Confirm(job string, at stamp.Time) (before bool, err error) {
 	case wasConfirmed:
 		return true, nil
 	}
-	const q = `UPDATE sms_jobs SET awaiting = ?, step = CASE WHEN step > 0 THEN step + (? - created) ELSE 0 END WHERE id = ?`
-	if _, err := t.Exec(q, wasConfirmed, at.Millis(), job); err != nil {
+	if _, err := t.Exec("UPDATE sms_jobs SET awaiting = ? WHERE id = ?", wasConfirmed, job); err != nil {
 		return false, fmt.Errorf("confirm job %s: %w", job, err)
 	}
 	return false, nil

@@ -159,6 +159,10 @@ type keyAddCmd struct {
 	configFile
 	Name  string   `arg:"" help:"The program that will use it."`
 	Scope []string `required:"" help:"What it may do: sms,calls,recordings,reports,config,metrics."`
+
+	ConfirmOver int `help:"Jobs to more numbers await a confirmation; 0: none does." default:"0"`
+	PerSecond   int `help:"Messages it may send a second; 0: any number." default:"0"`
+	PerDay      int `help:"Messages it may send a day; 0: any number." default:"0"`
 }
 
 // Help gives an example.
@@ -175,8 +179,13 @@ func (c *keyAddCmd) Run(s *session) error {
 			return usageError(fmt.Sprintf("key add: %q is none of the scopes %s", scope, strings.Join(api.Scopes, ", ")))
 		}
 	}
+	if min(c.ConfirmOver, c.PerSecond, c.PerDay) < 0 {
+		return usageError("key add: a limit is below 0")
+	}
 	return c.admin(s, func(ctx context.Context, a control.Admin) error {
-		key, err := a.AddKey(ctx, control.Key{Name: c.Name, Scopes: c.Scope})
+		key, err := a.AddKey(ctx, control.Key{
+			Name: c.Name, Scopes: c.Scope, ConfirmOver: c.ConfirmOver, PerSecond: c.PerSecond, PerDay: c.PerDay,
+		})
 		if err == nil {
 			fmt.Fprintln(s.out, key.Secret, key.SID)
 		}

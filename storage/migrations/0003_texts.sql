@@ -13,7 +13,7 @@ CREATE INDEX sms_jobs_dedup ON sms_jobs (dedup, dedup_until) WHERE dedup != '';
 CREATE INDEX sms_jobs_step ON sms_jobs (step) WHERE step > 0;
 
 ALTER TABLE sms_messages ADD COLUMN class TEXT NOT NULL DEFAULT '';
-ALTER TABLE sms_messages ADD COLUMN due INTEGER NOT NULL DEFAULT 0;        -- when a scheduled one is queued; 0: by something else
+ALTER TABLE sms_messages ADD COLUMN due INTEGER NOT NULL DEFAULT 0;        -- when a scheduled one is queued, or was; 0: by something else
 ALTER TABLE sms_messages ADD COLUMN valid_until INTEGER NOT NULL DEFAULT 0; -- not submitted after that; 0: always
 ALTER TABLE sms_messages ADD COLUMN bound INTEGER NOT NULL DEFAULT 0;      -- to its account: no fail-over
 ALTER TABLE sms_messages ADD COLUMN tier INTEGER NOT NULL DEFAULT 0;
@@ -22,12 +22,33 @@ ALTER TABLE sms_messages ADD COLUMN again INTEGER NOT NULL DEFAULT 0;    -- whic
 ALTER TABLE sms_messages ADD COLUMN format TEXT NOT NULL DEFAULT '';       -- of the callbacks
 ALTER TABLE sms_messages ADD COLUMN late INTEGER NOT NULL DEFAULT 0;       -- told that it is not delivered in time
 CREATE INDEX sms_messages_due ON sms_messages (due) WHERE status = 'scheduled' AND due > 0;
+-- Released ones that may be late: what is late counts from due there, else from
+-- created, in the order of rowid.
+CREATE INDEX sms_messages_released ON sms_messages (due)
+    WHERE due > 0 AND late = 0 AND status IN ('queued', 'submitting', 'submitted', 'unknown');
 CREATE INDEX sms_messages_valid ON sms_messages (valid_until) WHERE valid_until > 0 AND status IN ('scheduled', 'queued');
 CREATE UNIQUE INDEX sms_messages_token ON sms_messages (token) WHERE token != '';
 
 ALTER TABLE sms_inbox ADD COLUMN claimed_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE sms_inbox ADD COLUMN claimed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sms_inbox ADD COLUMN answer TEXT NOT NULL DEFAULT ''; -- the job that answers it
+CREATE INDEX sms_inbox_job ON sms_inbox (job) WHERE job != '';
+CREATE INDEX sms_inbox_time ON sms_inbox (time);
+
+-- Parts of long incoming texts that were put together, against those that come
+-- again. again: it did.
+CREATE TABLE sms_finished (
+    account TEXT NOT NULL,
+    sender  TEXT NOT NULL,
+    dest    TEXT NOT NULL,
+    ref     INTEGER NOT NULL,
+    total   INTEGER NOT NULL,
+    idx     INTEGER NOT NULL,
+    text    TEXT NOT NULL,
+    again   INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    PRIMARY KEY (account, sender, dest, ref, total, idx)
+) STRICT, WITHOUT ROWID;
 
 -- Numbers that get no texts: blocked by the desk, or unsubscribed from
 -- marketing.
@@ -51,3 +72,7 @@ CREATE TABLE sms_quota (
     used   INTEGER NOT NULL,
     PRIMARY KEY (signer, day)
 ) STRICT, WITHOUT ROWID;
+
+-- What a key may send; 0: no limit.
+ALTER TABLE api_keys ADD COLUMN per_second INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE api_keys ADD COLUMN per_day INTEGER NOT NULL DEFAULT 0;

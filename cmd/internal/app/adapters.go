@@ -169,11 +169,24 @@ type texter struct {
 func (t texter) Accept(ctx context.Context, r sms.Request) (job sms.Job, created bool, err error) {
 	job, created, err = t.Gateway.Accept(ctx, r)
 	if created {
-		for _, m := range job.Messages {
-			t.metrics.Message(m.Account, string(sms.Queued))
-		}
+		t.count(job)
 	}
 	return job, created, err
+}
+
+// Answer sends an answer to an incoming text.
+func (t texter) Answer(ctx context.Context, a sms.Answering) (job sms.Job, created bool, err error) {
+	job, created, err = t.Gateway.Answer(ctx, a)
+	if created {
+		t.count(job)
+	}
+	return job, created, err
+}
+
+func (t texter) count(job sms.Job) {
+	for _, m := range job.Messages {
+		t.metrics.Message(m.Account, string(m.Status))
+	}
 }
 
 // textEvents puts what happens to texts into the journal, so that screens see
@@ -191,10 +204,19 @@ func (t textEvents) Note(ctx context.Context, n sms.Note) {
 	case n.Message != nil:
 		e.UserData = map[string]any{"job": n.Message.Job, "message": n.Message}
 		e.Called = &cti.Number{E164: n.Message.To, Raw: n.Message.Raw}
-		t.metrics.Message(n.Message.Account, string(n.Message.Status))
+		if n.Type == sms.NoteStatus {
+			t.metrics.Message(n.Message.Account, string(n.Message.Status))
+		}
 	case n.Incoming != nil:
 		e.UserData = map[string]any{"job": n.Incoming.Job, "incoming": n.Incoming}
 		e.Calling = &cti.Number{E164: n.Incoming.From, Raw: n.Incoming.Raw}
+	case n.Notice != nil:
+		e.UserData = map[string]any{"job": n.Notice.Job, "ref": n.Notice.Ref}
+		if n.Notice.Ack != nil {
+			e.UserData["ack"] = n.Notice.Ack
+		} else {
+			e.UserData["step"] = n.Notice.Step
+		}
 	}
 	if err := t.journal.Note(ctx, e); err != nil {
 		t.log.Error("text's event not noted", "event", n.Type, "err", err)

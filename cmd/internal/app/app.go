@@ -286,9 +286,9 @@ func (a *app) followPhones(ctx context.Context) error {
 func (a *app) openTexts(context.Context) error {
 	cfg := sms.Config{
 		AreaCode: a.Box.AreaCode, Allow: a.Box.Outbound.Allow, Log: a.Log, Templates: a.db.SMSTemplates(),
+		Location: a.Box.Location(),
 		Events:    textEvents{a.journal, a.metrics, a.Log},
-		Submitted: func(_ string, took time.Duration) { a.metrics.Submit(took) },
-		Delivered: func(_ string, took time.Duration) { a.metrics.Delivery(took) },
+		Submitted: a.metrics.Submit, Delivered: a.metrics.Delivery, Answered: a.metrics.Answer,
 	}
 	var carriers []sms.Carrier
 	for _, account := range a.Box.SMS.Accounts {
@@ -316,7 +316,7 @@ const httpGrace = 2 * time.Second
 func (a *app) openFace(ctx context.Context) error {
 	face, err := api.New(api.Config{
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
-		Pages: web.Handler(), Log: a.Log,
+		Pages: web.Handler(), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,

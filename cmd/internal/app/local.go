@@ -9,6 +9,7 @@ import (
 
 	"callbox/cmd/internal/config"
 	"callbox/cmd/internal/control"
+	"callbox/sms"
 	"callbox/storage"
 )
 
@@ -64,6 +65,6 @@ func (l local) AddUser(ctx context.Context, u control.User) error {
 
 // AddKey makes an API key.
 func (l local) AddKey(ctx context.Context, k control.Key) (control.Key, error) {
-	made, text, err := l.store.AddKey(ctx, k.Name, k.Scopes, 0)
+	made, text, err := l.store.AddKey(ctx, k.Name, k.Scopes, sms.Limits{ConfirmOver: k.ConfirmOver, PerSecond: k.PerSecond, PerDay: k.PerDay})
 	return control.Key{Name: made.Name, Scopes: made.Scopes, Secret: text, SID: made.AccountSID}, err
 }

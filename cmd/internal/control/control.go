@@ -37,8 +37,15 @@ type User struct {
 type Key struct {
 	Name   string   `json:"name"`
 	Scopes []string `json:"scopes"`
-	Secret string   `json:"secret,omitempty"` // the key, shown once
-	SID    string   `json:"sid,omitempty"`    // its account sid in the Twilio shape
+	// ConfirmOver is how many recipients a job may have before it awaits a
+	// confirmation, PerSecond and PerDay how many messages the key may send; 0:
+	// no limit.
+	ConfirmOver int `json:"confirm_over,omitempty"`
+	PerSecond   int `json:"per_second,omitempty"`
+	PerDay      int `json:"per_day,omitempty"`
+
+	Secret string `json:"secret,omitempty"` // the key, shown once
+	SID    string `json:"sid,omitempty"`    // its account sid in the Twilio shape
 }
 
 // Site is a site file to apply.
