@@ -44,6 +44,10 @@ func (r *Reader) Next() (Header, []byte, error) {
 	return h, frame[HeaderLen:], nil
 }
 
+// Buffered is how many bytes behind the last frame have arrived already: 0 is a
+// good time to write what was gathered.
+func (r *Reader) Buffered() int { return r.r.Buffered() - r.last }
+
 func cutShort(err error, inside bool) error {
 	if inside && errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const secret = "secret"
 
 // serve runs a centre on loopback until the test ends.
-func serve(t *testing.T, cfg Config) (*Centre, string) {
+func serve(t testing.TB, cfg Config) (*Centre, string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,7 +1,6 @@
 package cmpptest
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,6 +19,12 @@ type delivery struct {
 	segment  cmpp.Segment
 	raw      *cmpp.Deliver // as it is, instead of all this
 
+	spID    string // the account that it is for; "": any
+	origin  int    // connection that brought the SUBMIT
+	foreign bool   // not over that one, if there is another
+	over    int    // this connection alone while it is there; 0: any
+	main    bool   // the report that counts, no repetition
+
 	on       *session
 	sequence uint32
 	tries    int
@@ -29,23 +34,8 @@ type delivery struct {
 // again gives the same DELIVER a second time.
 func (d *delivery) again() *delivery {
 	same := *d
+	same.main = false
 	return &same
-}
-
-// Inject has a text come in from a phone to an access number; a long one comes
-// in parts. It waits until a client is there to take it.
-func (c *Centre) Inject(from, to, text string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ref++
-	format, segments, err := cmpp.Encode(text, c.ref)
-	if err != nil {
-		return fmt.Errorf("text from %s: %w", from, err)
-	}
-	for _, segment := range segments {
-		c.plan(0, &delivery{from: from, to: to, format: format, segment: segment})
-	}
-	return nil
 }
 
 // InjectReport sends a report of any content to the access number.
@@ -69,6 +59,10 @@ func (c *Centre) plan(delay time.Duration, d *delivery) {
 	}
 	c.pending++
 	arrive := func() {
+		if d.report != nil && c.faults.HoldReports {
+			c.held = append(c.held, d)
+			return
+		}
 		c.waiting = append(c.waiting, d)
 		c.dispatch()
 	}
@@ -88,32 +82,84 @@ func (c *Centre) later(d time.Duration, do func()) {
 	})
 }
 
-// dispatch hands waiting DELIVERs to connections with room, in turn.
+// maxLook is how far dispatch looks behind a DELIVER that no connection may
+// take now.
+const maxLook = 64
+
+// dispatch hands waiting DELIVERs to connections with room, in turn. The
+// caller holds the lock.
 func (c *Centre) dispatch() {
-	for len(c.waiting) > 0 {
-		s := c.roomy()
-		if s == nil {
+	for i := 0; i < min(len(c.waiting), maxLook); {
+		d := c.waiting[i]
+		s, room := c.pick(d)
+		switch {
+		case s != nil:
+			c.take(i)
+			s.assign(d)
+		case !room:
 			return
+		default:
+			i++
 		}
-		d := c.waiting[0]
-		c.waiting = c.waiting[1:]
-		d.on, d.tries = s, 0
-		d.sequence = s.sequence + 1
-		s.sequence++
-		s.open[d.sequence] = d
-		s.deliver(d)
 	}
 }
 
-func (c *Centre) roomy() *session {
+// take removes a waiting DELIVER, most often the first.
+func (c *Centre) take(i int) {
+	if i == 0 {
+		c.waiting[0] = nil
+		c.waiting = c.waiting[1:]
+		return
+	}
+	c.waiting = slices.Delete(c.waiting, i, i+1)
+}
+
+// pick gives the connection whose turn it is to take d, and whether any has
+// room for other ones.
+func (c *Centre) pick(d *delivery) (s *session, room bool) {
 	for i := range c.sessions {
-		s := c.sessions[(c.turn+i)%len(c.sessions)]
-		if s.loggedIn && !s.leaving && len(s.open) < deliverWindow {
-			c.turn = (c.turn + i + 1) % len(c.sessions)
-			return s
+		turn := (c.turn + i) % len(c.sessions)
+		s := c.sessions[turn]
+		if !s.loggedIn || s.leaving || len(s.open) >= deliverWindow {
+			continue
+		}
+		room = true
+		if c.suits(d, s) {
+			c.turn = (turn + 1) % len(c.sessions)
+			return s, true
 		}
 	}
-	return nil
+	return nil, room
+}
+
+// suits tells whether d may go over a connection.
+func (c *Centre) suits(d *delivery, s *session) bool {
+	switch {
+	case d.spID != "" && d.spID != s.spID:
+		return false
+	case d.over != 0 && d.over != s.number:
+		return !c.serving(func(o *session) bool { return o.number == d.over })
+	case d.foreign && d.origin == s.number:
+		return !c.serving(func(o *session) bool { return o != s && o.spID == s.spID })
+	}
+	return true
+}
+
+// serving tells whether there is such a connection, logged in.
+func (c *Centre) serving(such func(*session) bool) bool {
+	return slices.ContainsFunc(c.sessions, func(s *session) bool { return s.loggedIn && !s.leaving && such(s) })
+}
+
+// assign gives d a place on the connection.
+func (s *session) assign(d *delivery) {
+	if d.report != nil && d.main && d.on == nil {
+		delete(s.c.planned, d.report.MsgID)
+		s.c.stats.Reports[string(d.report.Stat)]++
+	}
+	s.sequence++
+	d.on, d.tries, d.sequence = s, 0, s.sequence
+	s.open[d.sequence] = d
+	s.deliver(d)
 }
 
 // deliver sends d on its connection.
@@ -213,6 +259,9 @@ func (s *session) acknowledge(sequence uint32, p *cmpp.DeliverResp) {
 	s.c.pending--
 	if p.Result == cmpp.ResultOK && p.MsgID == d.id {
 		s.c.stats.Acknowledged++
+		if d.report == nil {
+			s.c.stats.Incoming++
+		}
 	} else {
 		s.c.plan(s.c.cfg.ResponseTimeout, d.again())
 	}

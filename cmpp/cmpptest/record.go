@@ -3,6 +3,8 @@ package cmpptest
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
+	"maps"
 	"time"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -18,7 +20,9 @@ type Submit struct {
 	To         string       `json:"to"`
 	Text       string       `json:"text"`
 	Parts      int          `json:"parts"`
-	IDs        []cmpp.MsgID `json:"ids"` // of the parts, in order
+	IDs        []cmpp.MsgID `json:"ids"`              // of the parts, in order
+	Stats      []cmpp.Stat  `json:"stats,omitempty"`  // what their reports say, or will say; none without reports
+	Repeat     bool         `json:"repeat,omitempty"` // the same words came to this number before
 	Connection int          `json:"connection"`
 }
 
@@ -31,12 +35,20 @@ type Segment struct {
 	PDU        *cmpp.Submit
 }
 
+const (
+	maxSegments = 10_000 // remembered
+	maxHalves   = 10_000 // long texts that still lack parts
+	halfLife    = time.Minute
+	maxWords    = 1 << 19 // texts known to have come, in each of two generations
+)
+
 // record remembers what was submitted and joins long texts.
 type record struct {
 	keep     int
 	texts    []Submit
 	segments []Segment
 	halves   map[joint]*half
+	words    memory
 	changed  chan struct{} // closed at the next text, when somebody waits
 }
 
@@ -48,29 +60,84 @@ type joint struct {
 }
 
 type half struct {
+	began time.Time
 	parts []string
 	ids   []cmpp.MsgID
+	stats []cmpp.Stat
 	have  int
 }
 
+// memory knows by their hashes which texts came, some half to one million of
+// the latest.
+type memory struct {
+	seed       maphash.Seed
+	limit      int // of each generation
+	young, old map[uint64]struct{}
+}
+
+// repeats tells whether the words came to the number before, and remembers
+// them.
+func (m *memory) repeats(to, text string) bool {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	_, _ = h.WriteString(to)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(text)
+	sum := h.Sum64()
+	_, young := m.young[sum]
+	_, old := m.old[sum]
+	if young {
+		return true
+	}
+	if len(m.young) >= m.limit {
+		m.old, m.young = m.young, map[uint64]struct{}{}
+	}
+	m.young[sum] = struct{}{}
+	return old
+}
+
 func (r *record) init(keep int) {
-	r.keep, r.halves = keep, map[joint]*half{}
+	*r = record{
+		keep: max(0, keep), halves: map[joint]*half{}, changed: r.changed,
+		words: memory{seed: maphash.MakeSeed(), limit: maxWords, young: map[uint64]struct{}{}},
+	}
+}
+
+// keep remembers an accepted SUBMIT and gives the texts that it completed. The
+// caller holds the lock.
+func (c *Centre) keep(s *session, sequence uint32, p *cmpp.Submit, id cmpp.MsgID, fates []fate) []Submit {
+	now := c.cfg.Now()
+	done := c.record.add(Segment{now, s.number, sequence, id, p}, s.spID, fates)
+	c.stats.Accepted++
+	c.stats.Numbers += len(p.DestTerminalID)
+	c.stats.Texts += len(done)
+	for _, t := range done {
+		if t.Repeat {
+			c.stats.Repeats++
+		}
+	}
+	return done
 }
 
 // add remembers a SUBMIT and gives the texts that it completed.
-func (r *record) add(s *session, sequence uint32, p *cmpp.Submit, id cmpp.MsgID, at time.Time) []Submit {
-	r.segments = trim(append(r.segments, Segment{at, s.number, sequence, id, p}), r.keep)
+func (r *record) add(g Segment, spID string, fates []fate) []Submit {
+	r.segments = keep(r.segments, min(r.keep, maxSegments), g)
 	var done []Submit
-	for i, to := range p.DestTerminalID {
-		t := Submit{Time: at, SPID: s.spID, From: p.SrcID, To: to, Connection: s.number}
-		if r.join(&t, p, id.Plus(i)) {
+	for i, to := range g.PDU.DestTerminalID {
+		t := Submit{Time: g.Time, SPID: spID, From: g.PDU.SrcID, To: to, Connection: g.Connection}
+		var stat []cmpp.Stat
+		if fates != nil {
+			stat = []cmpp.Stat{fates[i].stat}
+		}
+		if r.join(&t, g.PDU, g.ID.Plus(i), stat) {
+			t.Repeat = r.words.repeats(t.To, t.Text)
 			done = append(done, t)
 		}
 	}
 	if len(done) == 0 {
 		return nil
 	}
-	r.texts = trim(append(r.texts, done...), r.keep)
+	r.texts = keep(r.texts, r.keep, done...)
 	if r.changed != nil {
 		close(r.changed)
 		r.changed = nil
@@ -79,23 +146,42 @@ func (r *record) add(s *session, sequence uint32, p *cmpp.Submit, id cmpp.MsgID,
 }
 
 // join fills in the text and tells whether it is complete.
-func (r *record) join(t *Submit, p *cmpp.Submit, id cmpp.MsgID) bool {
+func (r *record) join(t *Submit, p *cmpp.Submit, id cmpp.MsgID, stat []cmpp.Stat) bool {
 	content, h := p.MsgContent, cmpp.Concat{}
 	if p.HasUDH() {
 		h, content, _ = cmpp.ParseUDH(content)
 	}
 	text := decode(p.MsgFmt, content)
 	if h.Total <= 1 {
-		t.Text, t.Parts, t.IDs = text, 1, []cmpp.MsgID{id}
+		t.Text, t.Parts, t.IDs, t.Stats = text, 1, []cmpp.MsgID{id}, stat
 		return true
 	}
 	key := joint{t.From, t.To, h.Ref, h.Total}
 	long := r.halves[key]
 	if long == nil {
-		long = &half{parts: make([]string, h.Total), ids: make([]cmpp.MsgID, h.Total)}
+		r.forget(t.Time)
+		long = &half{began: t.Time, parts: make([]string, h.Total), ids: make([]cmpp.MsgID, h.Total)}
 		r.halves[key] = long
 	}
+	if stat != nil && long.stats == nil {
+		long.stats = make([]cmpp.Stat, h.Total)
+	}
+	if stat != nil {
+		long.stats[h.Number-1] = stat[0]
+	}
 	return r.part(t, key, h.Number, text, id)
+}
+
+// forget makes room for another long text when there are very many that will
+// hardly be finished.
+func (r *record) forget(now time.Time) {
+	if len(r.halves) < maxHalves {
+		return
+	}
+	maps.DeleteFunc(r.halves, func(_ joint, h *half) bool { return now.Sub(h.began) > halfLife })
+	if len(r.halves) >= maxHalves {
+		clear(r.halves)
+	}
 }
 
 func (r *record) part(t *Submit, key joint, number uint8, text string, id cmpp.MsgID) bool {
@@ -111,7 +197,7 @@ func (r *record) part(t *Submit, key joint, number uint8, text string, id cmpp.M
 	for _, part := range long.parts {
 		t.Text += part
 	}
-	t.Parts, t.IDs = len(long.parts), long.ids
+	t.Parts, t.IDs, t.Stats = len(long.parts), long.ids, long.stats
 	return true
 }
 
@@ -127,12 +213,16 @@ func decode(f cmpp.Format, content []byte) string {
 	return text
 }
 
-// trim forgets the oldest half of twice what is to be kept.
-func trim[T any](list []T, keep int) []T {
-	if len(list) <= 2*keep {
+// keep puts items behind a list and forgets the oldest half of twice what is
+// to be kept.
+func keep[T any](list []T, n int, items ...T) []T {
+	if n == 0 {
+		return nil
+	}
+	if list = append(list, items...); len(list) <= 2*n {
 		return list
 	}
-	return append(make([]T, 0, 2*keep), list[len(list)-keep:]...)
+	return append(make([]T, 0, 2*n), list[len(list)-n:]...)
 }
 
 // Submits gives the complete texts that were accepted, oldest first.
@@ -149,7 +239,8 @@ func (c *Centre) Segments() []Segment {
 	return append([]Segment(nil), c.record.segments...)
 }
 
-// WaitSubmits waits for n complete texts and gives all that are there.
+// WaitSubmits waits until n complete texts have come in all, and gives those
+// that are remembered.
 func (c *Centre) WaitSubmits(ctx context.Context, n int) ([]Submit, error) {
 	for {
 		have, changed := c.watchTexts()
@@ -170,5 +261,5 @@ func (c *Centre) watchTexts() (int, <-chan struct{}) {
 	if c.record.changed == nil {
 		c.record.changed = make(chan struct{})
 	}
-	return len(c.record.texts), c.record.changed
+	return c.stats.Texts, c.record.changed
 }

@@ -3,6 +3,7 @@ package cmpptest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 const (
 	writeLimit = 10 * time.Second
 	maxUnread  = 4 << 20 // bytes a client may leave unread
+	slowBuffer = 4 << 10 // bytes of the socket that is read slowly
 	maxSeen    = 4096    // sequences remembered for resent SUBMITs
 	tries      = 3       // of a DELIVER or ACTIVE_TEST on one connection
 )
@@ -23,6 +25,7 @@ type session struct {
 	c      *Centre
 	conn   net.Conn
 	number int
+	since  time.Time
 	kick   chan struct{} // something to write, or to close
 
 	version    cmpp.Version
@@ -37,6 +40,8 @@ type session struct {
 	unanswered []*delivery          // the same and some answered ones, oldest first
 	armed      bool                 // repeat is on the agenda
 	submits    int                  // SUBMITs without an answer
+	most       int                  // of them ever
+	total      int                  // SUBMITs ever
 	seen       map[uint32]cmpp.SubmitResp
 	order      []uint32 // keys of seen, oldest first
 	heard      time.Time
@@ -46,9 +51,12 @@ type session struct {
 // read is the connection's reader. When it returns, the connection is closed.
 func (s *session) read(ctx context.Context) {
 	defer s.close()
-	r := cmpp.NewReader(s.conn)
+	r := cmpp.NewReader(&slowReader{ctx: ctx, s: s})
 	for {
 		h, body, err := r.Next()
+		if errors.Is(err, cmpp.ErrFrameLength) {
+			s.malformed(h, err)
+		}
 		if err != nil || !s.unstalled(ctx) {
 			return
 		}
@@ -57,13 +65,53 @@ func (s *session) read(ctx context.Context) {
 			continue
 		}
 		if err != nil {
-			s.c.cfg.Log.Warn("frame dropped", "connection", s.number, "err", err)
-			continue
+			s.malformed(h, err)
+			_, _ = io.Copy(io.Discard, s.conn) // until the writer has closed it
+			return
 		}
 		if !s.take(h.Sequence, p) {
 			return
 		}
 	}
+}
+
+// malformed ends a connection behind a frame that lies about its length. A
+// SUBMIT still gets its answer, for whoever wonders at the other end.
+func (s *session) malformed(h cmpp.Header, err error) {
+	s.c.cfg.Log.Warn("frame ends the connection", "connection", s.number, "command", h.Command.String(), "length", h.Length, "err", err)
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.c.stats.Malformed++
+	if h.Command == cmpp.CmdSubmit && s.loggedIn && !errors.Is(err, cmpp.ErrFrameLength) {
+		s.send(h.Sequence, &cmpp.SubmitResp{Result: cmpp.ResultStructure})
+	}
+	s.leave()
+}
+
+// slowReader reads a connection as fast as the fault read_rate allows.
+type slowReader struct {
+	ctx    context.Context
+	s      *session
+	narrow bool // the socket's buffer has been made small
+}
+
+func (r *slowReader) Read(b []byte) (int, error) {
+	rate := r.s.c.readRate()
+	if rate <= 0 {
+		return r.s.conn.Read(b)
+	}
+	if conn, ok := r.s.conn.(*net.TCPConn); ok && !r.narrow {
+		r.narrow = true
+		_ = conn.SetReadBuffer(slowBuffer) // or the kernel reads for us
+	}
+	n, err := r.s.conn.Read(b[:min(len(b), max(1, rate/10))])
+	pause := time.NewTimer(time.Duration(n) * time.Second / time.Duration(rate))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-r.ctx.Done():
+	}
+	return n, err
 }
 
 func (s *session) unstalled(ctx context.Context) bool {
@@ -94,6 +142,10 @@ func (s *session) take(sequence uint32, p cmpp.PDU) bool {
 	switch p := p.(type) {
 	case *cmpp.Connect:
 		s.login(sequence, p)
+	case *cmpp.Query:
+		s.send(sequence, s.c.counts(p))
+	case *cmpp.Cancel:
+		s.send(sequence, s.c.cancel(p.MsgID))
 	case *cmpp.ActiveTest:
 		s.c.stats.ActiveTests++
 		if !s.c.faults.Mute {
@@ -145,6 +197,8 @@ func (c *Centre) admit(p *cmpp.Connect) cmpp.ConnectStatus {
 	switch {
 	case c.faults.RefuseLogin != cmpp.ConnectOK:
 		return c.faults.RefuseLogin
+	case c.cfg.RefuseNewer && p.Version.Wide() && !c.cfg.Version.Wide():
+		return cmpp.ConnectTooHigh
 	case c.cfg.SPID != "" && p.SourceAddr != c.cfg.SPID:
 		return cmpp.ConnectSource
 	case c.cfg.Secret != "" && p.Auth != cmpp.Authenticator(p.SourceAddr, c.cfg.Secret, p.Timestamp, c.cfg.Unpadded):

@@ -44,6 +44,8 @@ func (s *session) submit(sequence uint32, p *cmpp.Submit) (texts []Submit, alive
 		return nil, false
 	}
 	s.submits++
+	s.total++
+	s.most = max(s.most, s.submits)
 	s.c.stats.Submits++
 	s.c.stats.MaxOpen = max(s.c.stats.MaxOpen, s.submits)
 	v := s.judge(sequence, p)
@@ -51,23 +53,19 @@ func (s *session) submit(sequence uint32, p *cmpp.Submit) (texts []Submit, alive
 		s.answer(sequence, v)
 		return nil, true
 	}
-	texts = s.c.record.add(s, sequence, p, v.resp.MsgID, s.c.cfg.Now())
+	fates := s.c.fates(p)
+	texts = s.c.keep(s, sequence, p, v.resp.MsgID, fates)
 	s.remember(sequence, v.resp)
-	s.c.stats.Accepted++
-	if s.c.faults.ReportFirst {
-		s.report(p, v.resp.MsgID, 0)
-		s.answer(sequence, v)
-		return texts, true
-	}
+	s.report(p, v.resp.MsgID, fates, true, 0)
 	s.answer(sequence, v)
-	s.report(p, v.resp.MsgID, v.delay)
+	s.report(p, v.resp.MsgID, fates, false, v.delay)
 	return texts, true
 }
 
 // judge decides by the faults, the window and what was seen before.
 func (s *session) judge(sequence uint32, p *cmpp.Submit) (v verdict) {
 	f := &s.c.faults
-	v.delay = f.ResponseDelay.Duration()
+	v.delay = f.ResponseDelay.Duration() + s.c.jitter(f.ResponseJitter)
 	if before, ok := s.seen[sequence]; ok {
 		s.c.stats.Resent++
 		v.resp, v.repeated = before, true
@@ -78,11 +76,17 @@ func (s *session) judge(sequence uint32, p *cmpp.Submit) (v verdict) {
 		return v
 	}
 	switch {
+	case !sane(p, s.c.cfg.Now()):
+		s.c.stats.Rejected++
+		v.resp.Result = cmpp.ResultStructure
 	case s.submits > s.c.cfg.Window:
 		s.c.stats.WindowExceeded++
 		v.resp.Result = cmpp.ResultThrottled
 	case spend(&f.Throttle):
 		s.c.stats.Throttled++
+		v.resp.Result = cmpp.ResultThrottled
+	case f.Rate > 0 && !s.c.meter(s.spID).admit(s.c.cfg.Now(), len(p.DestTerminalID), f.Rate):
+		s.c.stats.RateExceeded++
 		v.resp.Result = cmpp.ResultThrottled
 	case spend(&f.Reject):
 		s.c.stats.Rejected++
@@ -93,7 +97,17 @@ func (s *session) judge(sequence uint32, p *cmpp.Submit) (v verdict) {
 		v.cutBefore = !v.silent && spend(&f.CutBefore)
 		v.cutAfter = !v.silent && !v.cutBefore && spend(&f.CutAfter)
 	}
+	if v.resp.Result == cmpp.ResultThrottled {
+		s.c.stats.FlowControl++
+	}
 	return v
+}
+
+// sane tells whether the times of a SUBMIT can be read.
+func sane(p *cmpp.Submit, now time.Time) bool {
+	_, err := cmpp.ParseTime(p.ValidTime, now)
+	_, fault := cmpp.ParseTime(p.AtTime, now)
+	return err == nil && fault == nil
 }
 
 func (s *session) remember(sequence uint32, resp cmpp.SubmitResp) {
@@ -125,22 +139,5 @@ func (s *session) respond(sequence uint32, v verdict) {
 	s.send(sequence, &v.resp)
 	if v.cutAfter || s.dismissed && s.submits == 0 {
 		s.leave()
-	}
-}
-
-// report plans the reports on a SUBMIT that wants them, the report delay and
-// extra from now.
-func (s *session) report(p *cmpp.Submit, id cmpp.MsgID, extra time.Duration) {
-	if p.RegisteredDelivery != 1 || s.c.faults.NoReports {
-		return
-	}
-	submitted := cmpp.ReportTime(s.c.cfg.Now())
-	for i, number := range p.DestTerminalID {
-		r := cmpp.Report{MsgID: id.Plus(i), Stat: s.c.faults.Stat, SubmitTime: submitted, DestTerminalID: number}
-		d := &delivery{report: &r, to: p.SrcID, from: number}
-		s.c.plan(s.c.cfg.ReportDelay+extra, d)
-		if s.c.faults.DoubleReports {
-			s.c.plan(s.c.cfg.ReportDelay+extra, d.again())
-		}
 	}
 }
