@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +19,12 @@ import (
 	"callbox/sms"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(centreProcess) != "" {
+		os.Exit(serveCentre())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // gateway is the other end of net.Pipe connections: it logs clients in and
 // hands what they send to the test.

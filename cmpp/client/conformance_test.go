@@ -307,34 +307,3 @@ func TestManyTexts(t *testing.T) {
 		t.Errorf("%d connections used", len(used))
 	}
 }
-
-// BenchmarkSubmit sends texts and takes their reports over one connection on
-// loopback, centre included.
-func BenchmarkSubmit(b *testing.B) {
-	for _, window := range []int{16, 256} {
-		b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) {
-			p := connect(b, Config{Window: window}, cmpptest.Config{Window: window})
-			p.shelf.changed = make(chan struct{}, b.N)
-			var group guard.Group
-			jobs := make(chan struct{})
-			for range p.client.Capacity() {
-				group.Go("submit", func() {
-					for range jobs {
-						if _, err := p.submit("您有新工单"); err != nil {
-							b.Error(err)
-						}
-					}
-				})
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				jobs <- struct{}{}
-			}
-			close(jobs)
-			group.Wait()
-			p.came(b.N)
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "texts/s")
-		})
-	}
-}

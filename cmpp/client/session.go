@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -164,25 +165,37 @@ func (s *session) loop(ctx context.Context) error {
 	}
 }
 
-// gather takes what else is there, so that one write carries it.
+// gather takes what else is there, so that one write carries it. The others get
+// a turn before it believes that nothing is: under load a write then carries
+// twice as much.
 func (s *session) gather() error {
-	for len(s.out) < maxBatch {
-		now := time.Now()
-		s.fill(now)
-		select {
-		case e := <-s.events:
-			if err := s.take(e); err != nil {
-				return err
-			}
-		case m := <-s.offers(now):
-			s.admit(m)
-		case a := <-s.acks:
-			s.acknowledge(a)
-		default:
-			return nil
+	for yielded := false; len(s.out) < maxBatch; {
+		more, err := s.more()
+		if err != nil || !more && yielded {
+			return err
+		}
+		if yielded = !more; yielded {
+			runtime.Gosched()
 		}
 	}
 	return nil
+}
+
+// more takes what is there, if anything.
+func (s *session) more() (bool, error) {
+	now := time.Now()
+	s.fill(now)
+	select {
+	case e := <-s.events:
+		return true, s.take(e)
+	case m := <-s.offers(now):
+		s.admit(m)
+	case a := <-s.acks:
+		s.acknowledge(a)
+	default:
+		return false, nil
+	}
+	return true, nil
 }
 
 // farewell gives the reason of an orderly end.
