@@ -55,7 +55,7 @@ type Gateway struct {
 	meter  meter
 	steps  chan struct{} // a notice's next step is another; room for one
 	blank  string        // stands for a link's token until there is one
-	turned atomic.Int64 // reports whose id came with its bytes turned round
+	turned atomic.Int64  // reports whose id came with its bytes turned round
 }
 
 var _ Receiver = (*Gateway)(nil)

@@ -286,7 +286,7 @@ func (a *app) followPhones(ctx context.Context) error {
 func (a *app) openTexts(context.Context) error {
 	cfg := sms.Config{
 		AreaCode: a.Box.AreaCode, Allow: a.Box.Outbound.Allow, Log: a.Log, Templates: a.db.SMSTemplates(),
-		Location: a.Box.Location(),
+		Location:  a.Box.Location(),
 		Events:    textEvents{a.journal, a.metrics, a.Log},
 		Submitted: a.metrics.Submit, Delivered: a.metrics.Delivery, Answered: a.metrics.Answer,
 	}
