@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -165,7 +166,7 @@ func eagleLines(job sms.Job) []string {
 
 // eagleItem is one message, or an error, in XML and in extended JSON.
 type eagleItem struct {
-	XMLName xml.Name `xml:"item" json:"-"`
+	XMLName xml.Name `json:"-"`
 	ID      string   `xml:"message_id,omitempty" json:"message_id,omitempty"`
 	Error   string   `xml:"error_text,omitempty" json:"error_text,omitempty"`
 	Status  string   `xml:"status" json:"status"`
@@ -192,8 +193,8 @@ func (d *Doors) eagleXML(w http.ResponseWriter, r *http.Request, job sms.Job, er
 		body, err = xml.Marshal(items[0])
 	} else {
 		body, err = xml.Marshal(struct {
-			XMLName xml.Name `xml:"xml"`
-			Items   []eagleItem
+			XMLName xml.Name    `xml:"xml"`
+			Items   []eagleItem `xml:"item"`
 		}{Items: items})
 	}
 	if err != nil { // strings always marshal
@@ -263,7 +264,11 @@ type eagleCall struct {
 // readJSON reads a body of at most maxForm. Error: *refusal.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
-	if err == nil {
+	switch {
+	case err != nil:
+	case !utf8.Valid(body): // which would arrive on a handset as U+FFFD
+		err = errors.New("it is not UTF-8")
+	default:
 		err = json.Unmarshal(body, v)
 	}
 	if err != nil {

@@ -50,7 +50,7 @@ func (d *Doors) twilioPage(r *http.Request) (twilioPageOf, error) {
 	if err != nil {
 		return twilioPageOf{}, err
 	}
-	p := twilioPageOf{Messages: []twilioObject{}, Size: f.Limit, Page: number(q.Get("Page"))}
+	p := twilioPageOf{Messages: []twilioObject{}, Size: f.Limit, Page: pageNumber(q.Get("Page"))}
 	p.URI, p.First = pageURI(who.sid, q, p.Page, q.Get("PageToken")), pageURI(who.sid, q, 0, "")
 	p.Start = p.Page * p.Size
 	p.End = p.Start
@@ -134,8 +134,8 @@ func dayOrTime(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, text)
 }
 
-// number is a page's number; 0 where text is none.
-func number(text string) int {
+// pageNumber is a page's number; 0 where text is none.
+func pageNumber(text string) int {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > 1<<20 {
 		return 0
