@@ -69,6 +69,7 @@ func (c *caller) has(scope string) bool {
 // access says who may use a route or a command.
 type access struct {
 	open   bool // everybody, also without a log-in
+	door   bool // the handler checks the key itself, in another product's form
 	roles  []Role
 	scopes []string // any of them opens it to a key
 }

@@ -21,7 +21,8 @@ var mayImport = map[string]struct {
 	why     string
 }{
 	"cmd":                 {[]string{"*"}, "commands join the parts and are imported by nothing"},
-	"api":                 {[]string{"cti", "acd", "ivr", "sms", "recorder", "storage", "api/webhook"}, "the face shows what the parts know"},
+	"api":                 {[]string{"cti", "acd", "ivr", "sms", "recorder", "storage", "api/doors", "api/webhook"}, "the face shows what the parts know"},
+	"api/doors":           {[]string{"sms"}, "it puts other products' words into a text and back"},
 	"api/webhook":         {nil, "it knows bytes and addresses only"},
 	"web":                 {nil, "pages are files"},
 	"cti":                 {[]string{"cti/media"}, "a call has sound, and nothing below it knows calls"},
