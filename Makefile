@@ -62,7 +62,7 @@ fuzz: ## every fuzz target for a minute
 
 soak: ## the long tests: more than an hour of speech, wide grids, sixteen lines
 	@scripts/tools soak
-	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v ./cti/media/dsp/... ./voicebox/... ./firmware/... ./cmd/callbox
+	CALLBOX_LONG=1 $(GO) test -count=1 -timeout 60m -v ./cti/media/dsp/... ./voicebox/... ./firmware/... ./cmpp/client ./cmd/callbox
 
 firmware: tools-build ## the voice box's program and its image for arm64, in bin/firmware
 	scripts/firmware-image

@@ -645,7 +645,7 @@ func TestTextsOfOneSenderStayInOrder(t *testing.T) {
 }
 
 func TestIncoming(t *testing.T) {
-	long := cmpp.AppendUCS2(cmpp.Concat{Ref: 300, Total: 2, Number: 1}.Append16(nil), "接单")
+	long := append(cmpp.Concat{Ref: 300, Total: 2, Number: 1}.Append16(nil), "\x63\xa5\x53\x55"...)
 	report, _ := (&cmpp.Report{MsgID: 1 << 63, Stat: "MA:0001", DoneTime: "2608010931", DestTerminalID: "13800138000"}).Append(nil, cmpp.V20)
 	deliver := func(udhi uint8, f cmpp.Format, content []byte) *cmpp.Deliver {
 		return &cmpp.Deliver{MsgID: 9, SrcTerminalID: "13800138000", DestID: "106900001", TPUDHI: udhi, MsgFmt: f, MsgContent: content}
@@ -661,7 +661,7 @@ func TestIncoming(t *testing.T) {
 		}{
 			{deliver(0, cmpp.ASCII, []byte("1")), text("1", sms.Part{})},
 			{deliver(0, cmpp.GBK, []byte("\xbd\xd3\xb5\xa5")), text("接单", sms.Part{})},
-			{deliver(0, 25, cmpp.AppendUCS2(nil, "完成")), text("完成", sms.Part{})},
+			{deliver(0, 25, []byte("\x5b\x8c\x62\x10")), text("完成", sms.Part{})},
 			{deliver(0x40, cmpp.UCS2, long), text("接单", sms.Part{Ref: 300, Total: 2, Index: 1})},
 			{deliver(0, cmpp.Binary, []byte{1, 0xff}), text("01ff", sms.Part{})},
 			{deliver(1, cmpp.ASCII, []byte{200, 'x'}), text("Èx", sms.Part{})},
