@@ -7,5 +7,6 @@
 // layouts: the [Version] of the connection chooses the widths of its fields.
 // The package starts no goroutines and knows no connection, no window and no
 // retry; those are cmpp/client. It imports the standard library only, so GBK
-// text is decoded by its callers.
+// text is decoded by its callers; where texts are cut and what they are encoded
+// in is internal/segment, which the counting of parts shares.
 package cmpp

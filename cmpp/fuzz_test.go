@@ -80,23 +80,6 @@ func FuzzContent(f *testing.F) {
 	})
 }
 
-// FuzzEncode cuts texts and reads them back.
-func FuzzEncode(f *testing.F) {
-	f.Add("工单", "【安顺维保】", true, uint8(1))
-	f.Fuzz(func(t *testing.T, text, signature string, byGateway bool, ref uint8) {
-		format, segments, err := Style{signature, byGateway}.Encode(text, ref)
-		if err != nil {
-			return
-		}
-		for _, s := range segments {
-			if len(s.Content) > format.limit() {
-				t.Errorf("segment of %d bytes", len(s.Content))
-			}
-		}
-		join(t, format, segments)
-	})
-}
-
 func BenchmarkSubmit(b *testing.B) {
 	p := samples(V30)[4]
 	var frame []byte

@@ -4,102 +4,87 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"pgregory.net/rapid"
+
+	"callbox/internal/segment"
 )
 
-// join reads segments back as a phone does.
-func join(t interface{ Fatalf(string, ...any) }, f Format, segments []Segment) string {
-	var out strings.Builder
-	for i, s := range segments {
-		content := s.Content
-		if s.TPUDHI() == 1 {
-			h, rest, ok := ParseUDH(content)
-			if !ok || int(h.Number) != i+1 || int(h.Total) != len(segments) {
-				t.Fatalf("segment %d: header %+v, %v", i, h, ok)
-			}
-			content = rest
+// read gives a segment's text and header as a phone does.
+func read(t *rapid.T, f Format, s Segment) (string, Concat) {
+	content, h := s.Content, Concat{}
+	if s.TPUDHI() == 1 {
+		var ok bool
+		if h, content, ok = ParseUDH(content); !ok || h.Number != s.Number || h.Total != s.Total {
+			t.Fatalf("header %+v of segment %d of %d", h, s.Number, s.Total)
 		}
-		text, err := DecodeText(f, content)
+	}
+	if f == GBK {
+		text, err := simplifiedchinese.GBK.NewDecoder().Bytes(content)
 		if err != nil {
-			t.Fatalf("segment %d: %v", i, err)
+			t.Fatal(err)
 		}
-		out.WriteString(text)
+		return string(text), h
 	}
-	return out.String()
+	text, err := DecodeText(f, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, h
 }
 
-func TestEncode(t *testing.T) {
-	han := func(n int) string { return strings.Repeat("中", n) }
-	for name, tt := range map[string]struct {
-		style  Style
-		text   string
-		format Format
-		sizes  []int // bytes of each content
-	}{
-		"empty":             {text: "", format: ASCII, sizes: []int{0}},
-		"159 ASCII":         {text: strings.Repeat("a", 159), format: ASCII, sizes: []int{159}},
-		"160 ASCII":         {text: strings.Repeat("a", 160), format: UCS2, sizes: []int{140, 140, 58}},
-		"70 units":          {text: han(70), format: UCS2, sizes: []int{140}},
-		"71 units":          {text: han(71), format: UCS2, sizes: []int{140, 14}},
-		"134 units":         {text: han(134), format: UCS2, sizes: []int{140, 140}},
-		"pair at border":    {text: han(66) + "😀" + han(66), format: UCS2, sizes: []int{138, 140, 8}},
-		"signature counted": {style: Style{Signature: "【安顺】"}, text: han(67), format: UCS2, sizes: []int{140, 14}},
-		"signature fits":    {style: Style{Signature: "【安顺】"}, text: han(66), format: UCS2, sizes: []int{140}},
-		"already signed":    {style: Style{Signature: "【安顺】"}, text: "【安顺】" + han(66), format: UCS2, sizes: []int{140}},
-		"gateway signs":     {style: Style{"【安顺】", true}, text: han(67), format: UCS2, sizes: []int{132, 14}},
-		"gateway, one":      {style: Style{"【安顺】", true}, text: "【安顺】" + han(66), format: UCS2, sizes: []int{132}},
-		"gateway, ASCII":    {style: Style{"【安顺】", true}, text: "abc", format: UCS2, sizes: []int{6}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			format, segments, err := tt.style.Encode(tt.text, 9)
-			if err != nil || format != tt.format || len(segments) != len(tt.sizes) {
-				t.Fatalf("%d segments of format %d, %v", len(segments), format, err)
-			}
-			for i, s := range segments {
-				if len(s.Content) != tt.sizes[i] {
-					t.Errorf("segment %d has %d bytes, want %d", i+1, len(s.Content), tt.sizes[i])
-				}
-			}
-			bare := strings.TrimPrefix(tt.text, tt.style.Signature)
-			want := tt.style.Signature + bare
-			if tt.style.ByGateway {
-				want = bare
-			}
-			if got := join(t, format, segments); got != want {
-				t.Errorf("reads %q, want %q", got, want)
-			}
-		})
-	}
-}
-
-func TestEncodeRefuses(t *testing.T) {
-	if _, _, err := Encode(strings.Repeat("中", 67*255+1), 0); !errors.Is(err, ErrTooLong) {
-		t.Errorf("256 parts: %v", err)
-	}
-	style := Style{Signature: strings.Repeat("国", 66), ByGateway: true}
-	if _, _, err := style.Encode(strings.Repeat("中", 70), 0); !errors.Is(err, ErrTooLong) {
-		t.Errorf("signature of 66: %v", err)
-	}
-}
-
-func TestEncodeReadsBack(t *testing.T) {
+// TestSegmentsReadBack sends texts of every style as SUBMITs and reads them.
+func TestSegmentsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringN(0, 400, -1).Draw(t, "text")
-		format, segments, err := Encode(text, rapid.Uint8().Draw(t, "ref"))
-		if err != nil {
-			t.Fatalf("%v", err)
+		style := segment.Style{
+			Alphabet: rapid.SampledFrom([]segment.Alphabet{segment.Auto, segment.GBK, segment.UCS2}).Draw(t, "alphabet"),
+			RefBits:  rapid.SampledFrom([]int{8, 16}).Draw(t, "bits"),
 		}
+		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"工单", "😀", "a", "é"}), 0, 400).Draw(t, "text"), "")
+		ref := rapid.Uint16().Draw(t, "ref")
+		alphabet, parts := style.Cut(text, 0)
+		contents, _ := alphabet.Encode(parts)
+		format, err := FormatOf(string(alphabet))
+		segments, fault := Segments(contents, ref, style.Wide())
+		if err := errors.Join(err, fault); err != nil {
+			t.Fatal(err)
+		}
+		back := ""
 		for _, s := range segments {
-			if len(s.Content) > format.limit() {
-				t.Fatalf("segment of %d bytes", len(s.Content))
+			p := &Submit{MsgFmt: format, TPUDHI: s.TPUDHI(), MsgContent: s.Content, DestTerminalID: []string{"1"}}
+			if _, err := p.AppendBody(nil, V30); err != nil {
+				t.Fatal(err)
 			}
+			part, h := read(t, format, s)
+			want := ref
+			if !style.Wide() {
+				want &= 0xff
+			}
+			if len(segments) > 1 && h.Ref != want {
+				t.Fatalf("reference %d, want %d", h.Ref, want)
+			}
+			back += part
 		}
-		if got := join(t, format, segments); got != strings.ToValidUTF8(text, string(utf8.RuneError)) && utf8.ValidString(text) {
-			t.Fatalf("reads %q", got)
+		if back != text {
+			t.Fatalf("reads %q", back)
 		}
 	})
+}
+
+func TestSegmentsBounds(t *testing.T) {
+	for n, want := range map[int]error{0: ErrTooLong, 1: nil, 255: nil, 256: ErrTooLong} {
+		if got, err := Segments(make([][]byte, n), 1, false); !errors.Is(err, want) || err == nil && len(got) != n {
+			t.Errorf("%d parts: %d segments, %v", n, len(got), err)
+		}
+	}
+	one, _ := Segments([][]byte{[]byte("a")}, 1, true)
+	if s := one[0]; string(s.Content) != "a" || s.Total != 1 || s.Number != 1 || s.TPUDHI() != 0 {
+		t.Errorf("%+v", s)
+	}
+	if _, err := FormatOf("latin"); !errors.Is(err, ErrAlphabet) {
+		t.Error(err)
+	}
 }
 
 func TestAlphabet(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"callbox/cmpp"
 	"callbox/internal/guard"
+	"callbox/internal/segment"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -105,10 +106,12 @@ func (p *peer) login(spID, secret string) *cmpp.ConnectResp {
 }
 
 func submit(text string) *cmpp.Submit {
-	format, segments, _ := cmpp.Encode(text, 1)
+	alphabet, parts := segment.Style{}.Cut(text, 0)
+	contents, _ := alphabet.Encode(parts)
+	format, _ := cmpp.FormatOf(string(alphabet))
 	return &cmpp.Submit{
 		PkTotal: 1, PkNumber: 1, RegisteredDelivery: 1, MsgFmt: format, SrcID: "10690000",
-		DestTerminalID: []string{"13800138000"}, MsgContent: segments[0].Content,
+		DestTerminalID: []string{"13800138000"}, MsgContent: contents[0],
 	}
 }
 
