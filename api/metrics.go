@@ -26,6 +26,7 @@ type Gauges struct {
 	RecordingErrors  uint64
 	SMSQueueDepth    int
 	CMPPWindowUsed   map[string]int     // by account
+	CMPPWindow       map[string]int     // by account
 	LineState        map[string]float64 // by line: 1 is up
 	WebhookPending   int
 	JournalSeq       int64
@@ -172,6 +173,7 @@ func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	eachOf(g.QueueWaiting, func(k string, v float64) { gauge("callbox_queue_waiting", v, "queue", k) })
 	eachOf(g.Agents, func(k string, v float64) { gauge("callbox_agents", v, "state", k) })
 	eachOf(g.CMPPWindowUsed, func(k string, v float64) { gauge("callbox_cmpp_window_used", v, "account", k) })
+	eachOf(g.CMPPWindow, func(k string, v float64) { gauge("callbox_cmpp_window", v, "account", k) })
 	eachOf(g.LineState, func(k string, v float64) { gauge("callbox_line_state", v, "line", k) })
 }
 
@@ -197,6 +199,7 @@ var helpOf = map[string]string{
 	"callbox_queue_waiting":              "Callers waiting.",
 	"callbox_agents":                     "Agents, by state.",
 	"callbox_cmpp_window_used":           "Submits without an answer yet.",
+	"callbox_cmpp_window":                "SUBMITs that may be without an answer at present: fewer while answers are slow.",
 	"callbox_line_state":                 "1 where a line or trunk is up.",
 }
 

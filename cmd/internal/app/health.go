@@ -101,7 +101,7 @@ func (a *app) askDisk() error {
 // gauges is what a scrape of /metrics finds.
 func (a *app) gauges(ctx context.Context) api.Gauges {
 	g := api.Gauges{
-		QueueWaiting: map[string]int{}, Agents: map[string]int{}, CMPPWindowUsed: map[string]int{}, LineState: map[string]float64{},
+		QueueWaiting: map[string]int{}, Agents: map[string]int{}, CMPPWindowUsed: map[string]int{}, CMPPWindow: map[string]int{}, LineState: map[string]float64{},
 		CallsActive: len(a.calls.Calls()), RecordingsActive: a.shelf.Active(), RecordingLag: a.shelf.Lag().Seconds(),
 		RecordingErrors: a.shelf.Errors(), JournalSeq: a.journal.Last(),
 	}
@@ -113,7 +113,8 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 		g.Agents[string(d.State)]++
 	}
 	for name, carrier := range a.carriers {
-		g.CMPPWindowUsed[name] = carrier.State().WindowUsed
+		state := carrier.State()
+		g.CMPPWindowUsed[name], g.CMPPWindow[name] = state.WindowUsed, state.Window
 	}
 	for _, t := range a.Box.SIP.Trunks {
 		g.LineState[t.Name] = 1
