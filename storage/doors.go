@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -186,14 +185,4 @@ func (x *Doors) Replied(ctx context.Context, door string, incoming []string) err
 		_, err := tx.Exec("DELETE FROM door_replies WHERE door = ? AND incoming IN (SELECT value FROM json_each(?))", door, encode(incoming))
 		return err
 	})
-}
-
-// Backlog is how many rows have a change that was not written back, and how
-// many replies wait for their row.
-func (x *Doors) Backlog(ctx context.Context, door string) (changes, replies int, err error) {
-	err = errors.Join(
-		x.d.reader.QueryRowContext(ctx, `SELECT count(*) FROM door_rows d JOIN sms_messages m ON m.id = d.message WHERE d.door = ? AND d.done = 0
-			AND d.written != CASE m.status WHEN 'submitting' THEN 'queued' ELSE m.status END`, door).Scan(&changes),
-		x.d.reader.QueryRowContext(ctx, "SELECT count(*) FROM door_replies WHERE door = ?", door).Scan(&replies))
-	return changes, replies, wrap("door's backlog", err)
 }

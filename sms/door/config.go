@@ -3,6 +3,7 @@ package door
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -178,8 +179,8 @@ func (o Outbox) check(fault faultFunc) {
 	if o.Table == "" && len(o.Values) > 0 {
 		fault("outbox.values", "stands without a table")
 	}
-	for word, value := range o.Values {
-		key := "outbox.values." + word
+	for _, word := range slices.Sorted(maps.Keys(o.Values)) {
+		value, key := o.Values[word], "outbox.values." + word
 		switch {
 		case !slices.Contains(statusWords, word):
 			fault(key, "is no status; there are %s", strings.Join(statusWords, ", "))

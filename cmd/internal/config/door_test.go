@@ -55,15 +55,15 @@ func TestFaultsOfDatabaseDoors(t *testing.T) {
 		t.Errorf("the password is shown:\n%v", err)
 	}
 	for _, want := range []string{
-		":4:10: database_door[0].dsn: is none for mysql, such as user:password@tcp(",
-		":5:12: database_door[0].every: 1ms is not from 100ms",
-		":6:21: database_door[0].outbox.table: \"sms outbox\" is no table name",
-		":6:49: database_door[0].outbox.to: \"phone; DROP TABLE x\" is no column name",
+		":4:5: database_door[0].dsn: is none for mysql, such as user:password@tcp(",
+		":5:5: database_door[0].every: 1ms is not from 100ms",
+		":6:14: database_door[0].outbox.table: \"sms outbox\" is no table name",
+		":6:43: database_door[0].outbox.to: \"phone; DROP TABLE x\" is no column name",
 		"database_door[0].outbox.text: is missing",
 		"database_door[0].outbox.colour: is no key",
-		":7:20: database_door[0].inbox.from: stands without a table",
-		":8:11: database_door[1].name: \"erp\" is taken",
-		":9:13: database_door[1].driver: \"db2\" is none of",
+		":7:13: database_door[0].inbox.from: stands without a table",
+		":8:5: database_door[1].name: \"erp\" is taken",
+		":9:5: database_door[1].driver: \"db2\" is none of",
 		"database_door[1].outbox.to: \"id\" is the column of id",
 		"database_door[1].outbox.status: is missing",
 		"database_door[1].outbox.text: \"2body\" is no column name",
