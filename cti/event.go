@@ -28,7 +28,11 @@ const (
 	EventCallInformation       = "callInformation"
 	EventQueueChanged          = "queueChanged"
 	EventSMSStatus             = "smsStatus"
+	EventSMSLate               = "smsLate"
 	EventSMSReceived           = "smsReceived"
+	EventSMSInbox              = "smsInbox"
+	EventNoticeStep            = "noticeStep"
+	EventNoticeAck             = "noticeAck"
 	EventMessage               = "message"
 	EventLineState             = "lineState"
 )

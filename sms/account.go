@@ -35,6 +35,7 @@ type Account struct {
 	ExtensionDigits int           // behind SrcID, so that replies find their job
 	ReportWait      time.Duration // 72 h when 0
 	LongWait        time.Duration // for all parts of an incoming text; 10 min when 0
+	LateAfter       time.Duration // not delivered by then: it is told; 0: never
 	Style           segment.Style // how texts are cut, and in which alphabet
 }
 
@@ -80,7 +81,7 @@ func (a Account) Validate() error {
 	fault(!slices.Contains([]string{OnUnknownResend, OnUnknownHold, OnUnknownDrop}, a.OnUnknown), "on_unknown: %q is none of resend, hold, drop", a.OnUnknown)
 	fault(Units(a.Signature) > maxSignature, "signature: longer than %d", maxSignature)
 	fault(a.ExtensionDigits < 0 || a.ExtensionDigits > maxExtension, "extension.digits: not 0 to %d", maxExtension)
-	fault(a.ReportWait < 0 || a.LongWait < 0, "report_wait, long_mo_timeout: negative")
+	fault(a.ReportWait < 0 || a.LongWait < 0 || a.LateAfter < 0, "report_wait, long_mo_timeout, late_after: negative")
 	fault(segment.Style{Alphabet: a.Style.Alphabet}.Validate() != nil, "alphabet: %q is none of auto, gbk, ucs2", a.Style.Alphabet)
 	fault(segment.Style{RefBits: a.Style.RefBits}.Validate() != nil, "reference_bits: %d is neither 8 nor 16", a.Style.RefBits)
 	for i, n := range a.Numbers {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Count is how many messages of an account arrived in a status since start;
@@ -50,13 +51,23 @@ func (g *Gateway) Turned() int64 { return g.turned.Load() }
 // count counts and observes what a committed transaction changed.
 func (g *Gateway) count(news *bulletin) {
 	for _, n := range news.notes {
-		if n.Message == nil {
+		if n.Type != NoteStatus {
 			continue
 		}
 		m := n.Message
 		g.counts.add(m.Account, m.Status, 1)
-		if m.Status == Delivered && g.cfg.Delivered != nil && !m.Times[Submitted].IsZero() {
-			g.cfg.Delivered(m.Account, m.Times[Delivered].Sub(m.Times[Submitted].Time))
+		switch m.Status {
+		case Submitted:
+			observe(g.cfg.Submitted, m, Queued)
+		case Delivered:
+			observe(g.cfg.Delivered, m, Submitted)
 		}
+	}
+}
+
+// observe times m's way from a status to the one it is in.
+func observe(f func(account string, took time.Duration), m *Message, from Status) {
+	if at := m.Times[from]; f != nil && !at.IsZero() {
+		f(m.Account, m.Times[m.Status].Sub(at.Time))
 	}
 }

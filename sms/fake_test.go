@@ -98,12 +98,29 @@ func (f *fake) submissions() []sms.Submission {
 type notebook struct {
 	mu    sync.Mutex
 	notes []sms.Note
+	next  sms.Events // is told, too; may be nil
+	times map[string][]time.Duration
 }
 
-func (b *notebook) Note(_ context.Context, n sms.Note) {
+// timed is an observer of the gateway's.
+func (b *notebook) timed(what string) func(string, time.Duration) {
+	return func(_ string, took time.Duration) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.times == nil {
+			b.times = map[string][]time.Duration{}
+		}
+		b.times[what] = append(b.times[what], took)
+	}
+}
+
+func (b *notebook) Note(ctx context.Context, n sms.Note) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.notes = append(b.notes, n)
+	if b.next != nil {
+		b.next.Note(ctx, n)
+	}
 }
 
 func (b *notebook) statuses() (all []sms.Status) {
@@ -148,6 +165,8 @@ type desk struct {
 
 const account = "cmcc"
 
+const linkBase = "https://box.example"
+
 // open makes a gateway over a fresh database; run starts it.
 func open(t testing.TB, set ...func(*sms.Account)) *desk {
 	t.Helper()
@@ -162,8 +181,9 @@ func openOn(t testing.TB, db *storage.DB, set ...func(*sms.Account)) *desk {
 	}
 	d := &desk{t: t, db: db, texts: db.SMS(), line: newFake(account), notes: &notebook{}}
 	cfg := sms.Config{
-		Accounts: []sms.Account{a}, AreaCode: "0571", Events: d.notes,
+		Accounts: []sms.Account{a}, AreaCode: "0571", Events: d.notes, LinkBase: linkBase,
 		Templates: templates{workOrder.ID: workOrder},
+		Submitted: d.notes.timed("submitted"), Delivered: d.notes.timed("delivered"),
 	}
 	var err error
 	if d.Gateway, err = sms.New(cfg, d.texts, d.line); err != nil {

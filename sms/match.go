@@ -1,18 +1,23 @@
 package sms
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // How sure a match is.
 const (
+	byHand      = 1.0 // a person said so
 	byExtension = 1.0 // the digits behind the access number are the job's
 	byRef       = 0.9 // the text quotes the job's ref
 	byOnly      = 0.8 // one job only went to this number lately
 	byKeyword   = 0.7 // the latest one that offers the answer given
 	byLatest    = 0.6 // the latest of several
+	byStranger  = 0.5 // the text quotes the ref of a job that went to others only
 )
 
 // reply is an incoming text to be matched.
@@ -27,37 +32,57 @@ type found struct {
 }
 
 // match finds the job that a reply answers among the messages that went to its
-// sender, newest first. It is pure.
+// sender, newest first. A reply that names another job answers none of them. It
+// is pure.
 func match(r reply, all []Candidate) found {
 	sent := arrived(r, all)
-	if len(sent) == 0 {
-		return found{}
-	}
 	for i := range sent {
 		if c := &sent[i]; c.Extension != "" && c.Extension == r.extension && c.Account == r.account {
 			return found{c, byExtension, keyword(r.text, c)}
 		}
 	}
-	for i := range sent {
-		if c := &sent[i]; quotes(r.text, c.Ref) {
-			return found{c, byRef, keyword(r.text, c)}
-		}
+	if c := quoted(r.text, sent); c != nil {
+		return found{c, byRef, keyword(r.text, c)}
+	}
+	if len(sent) == 0 || named(r.text) != "" {
+		return found{}
 	}
 	return latest(r, sent)
 }
 
-// latest guesses by time, and by the answers that the jobs offered.
-func latest(r reply, sent []Candidate) found {
-	c := &sent[0]
-	if oneJob(sent) {
-		return found{c, byOnly, keyword(r.text, c)}
-	}
+// quoted is the newest message whose ref the text quotes; of refs that begin
+// alike the longest counts.
+func quoted(text string, sent []Candidate) (best *Candidate) {
 	for i := range sent {
-		if k := keyword(r.text, &sent[i]); k != "" {
-			return found{&sent[i], byKeyword, k}
+		c := &sent[i]
+		if quotes(text, c.Ref) && (best == nil || len(plain(c.Ref)) > len(plain(best.Ref))) {
+			best = c
 		}
 	}
-	return found{c, byLatest, ""}
+	return best
+}
+
+// latest guesses by time, and by the answers that the jobs offered: one that was
+// given before is rather another job's.
+func latest(r reply, sent []Candidate) found {
+	if oneJob(sent) {
+		return found{&sent[0], byOnly, keyword(r.text, &sent[0])}
+	}
+	var given found
+	for i := range sent {
+		c := &sent[i]
+		k := keyword(r.text, c)
+		if k != "" && !slices.Contains(c.Given, k) {
+			return found{c, byKeyword, k}
+		}
+		if k != "" && given.candidate == nil {
+			given = found{c, byKeyword, k}
+		}
+	}
+	if given.candidate != nil {
+		return given
+	}
+	return found{&sent[0], byLatest, ""}
 }
 
 // arrived leaves the messages that may be on the handset, those of the
@@ -92,18 +117,48 @@ func oneJob(sent []Candidate) bool {
 	return true
 }
 
-// plain folds full-width letters and digits to ASCII and all to lower case.
-func plain(s string) string {
+// plain folds full-width and circled letters and digits to ASCII, all dashes to
+// one and all to lower case.
+func plain(s string) string { return strings.ToLower(fold(s)) }
+
+func fold(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r >= 0xFF01 && r <= 0xFF5E {
-			r -= 0xFEE0
+		if unicode.Is(unicode.Pd, r) || r == '\u2212' {
+			return '-'
 		}
-		return unicode.ToLower(r)
-	}, s)
+		return r
+	}, norm.NFKC.String(s))
 }
 
 // minRef is the shortest ref that counts as quoted: "1" is an answer.
 const minRef = 3
+
+// named is the job's ref in a text of the form D REF result, as it was typed;
+// empty for a text of another form. A ref has a digit in it.
+func named(text string) string {
+	rest, ok := strings.CutPrefix(strings.TrimLeftFunc(plain(text), skipped), "d")
+	if !ok {
+		return ""
+	}
+	rest = strings.TrimLeftFunc(fold(text), skipped)[1:]
+	first, _ := utf8.DecodeRuneInString(rest)
+	spaced := skipped(first)
+	if !spaced && !unicode.IsDigit(first) { // DELAY 15
+		return ""
+	}
+	rest = strings.TrimLeftFunc(rest, skipped)
+	end := strings.IndexFunc(rest, unicode.IsSpace)
+	if first, _ := utf8.DecodeRuneInString(rest); joins(first) {
+		end = strings.IndexFunc(rest, func(r rune) bool { return !joins(r) && !connects(r) })
+	}
+	if end >= 0 {
+		rest = rest[:end]
+	}
+	if utf8.RuneCountInString(rest) < minRef || !strings.ContainsFunc(rest, unicode.IsDigit) {
+		return ""
+	}
+	return rest
+}
 
 // quotes says whether text has ref as a word of its own.
 func quotes(text, ref string) bool {
@@ -123,13 +178,35 @@ func aroundRef(text, ref string) (before, after string, ok bool) {
 			return "", "", false
 		}
 		start, end := from+i, from+i+len(ref)
-		last, _ := utf8.DecodeLastRuneInString(text[:start])
-		first, _ := utf8.DecodeRuneInString(text[end:])
-		if !joins(last) && !joins(first) {
+		if ends(text[:start]) && begun(text[end:]) {
 			return text[:start], text[end:], true
 		}
-		from = start + 1
+		_, size := utf8.DecodeRuneInString(text[start:])
+		from = start + size
 	}
+}
+
+// ends says whether a word may begin behind before: its last word is over, or it
+// is the D of D REF result.
+func ends(before string) bool {
+	last, size := utf8.DecodeLastRuneInString(before)
+	if connects(last) {
+		before = before[:len(before)-size]
+		last, size = utf8.DecodeLastRuneInString(before)
+	}
+	if last == 'd' {
+		last, _ = utf8.DecodeLastRuneInString(before[:len(before)-size])
+	}
+	return !joins(last)
+}
+
+// begun says whether a word has ended before after.
+func begun(after string) bool {
+	first, size := utf8.DecodeRuneInString(after)
+	if connects(first) {
+		first, _ = utf8.DecodeRuneInString(after[size:])
+	}
+	return !joins(first)
 }
 
 // joins says whether r would make a longer word of a ref beside it. A Chinese
@@ -137,6 +214,9 @@ func aroundRef(text, ref string) (before, after string, ok bool) {
 func joins(r rune) bool {
 	return r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
+
+// connects says whether r between two such makes one word of them.
+func connects(r rune) bool { return r == '-' || r == '_' || r == '/' }
 
 // keyword is the word for the answer in text, by the candidate's replies: the
 // text, without the quoted ref, is or begins with a key or its word.
@@ -151,11 +231,21 @@ func keyword(text string, c *Candidate) string {
 			rest = before
 		}
 	}
-	rest = strings.TrimLeftFunc(strings.TrimPrefix(strings.TrimLeftFunc(rest, skipped), "回复"), skipped)
-	best, word := "", ""
-	for key, w := range c.Replies {
+	rest = strings.TrimLeftFunc(rest, skipped)
+	for _, opening := range []string{"", "回复", "d", "已经", "已"} {
+		if word := answer(strings.TrimLeftFunc(strings.TrimPrefix(rest, opening), skipped), c.Replies); word != "" {
+			return word
+		}
+	}
+	return ""
+}
+
+// answer is the word of the longest key or word that rest begins with.
+func answer(rest string, replies map[string]string) (word string) {
+	best := ""
+	for key, w := range replies {
 		for _, k := range []string{plain(key), plain(w)} {
-			if begins(rest, k) && len(k) > len(best) {
+			if begins(rest, k) && (len(k) > len(best) || len(k) == len(best) && w < word) {
 				best, word = k, w
 			}
 		}

@@ -16,6 +16,10 @@ func TestMatch(t *testing.T) {
 	waiting.Status = Queued
 	maybe := waiting
 	maybe.Job, maybe.MaybeSent = "maybe", true
+	done := sent("done", "WO-2")
+	done.Given = []string{"接单", "完成"}
+	plainJob := Candidate{Job: "plain", Ref: "20261122001", Account: "a", Status: Delivered}
+	two := []Candidate{sent("x", "WO-2"), sent("y", "WO-1")}
 
 	for name, tt := range map[string]struct {
 		reply
@@ -48,6 +52,27 @@ func TestMatch(t *testing.T) {
 		"full-width answer":       {reply{text: "１。", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, "接单"},
 		"told to answer":          {reply{text: "回复 1", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, "接单"},
 		"the word itself":         {reply{text: "到达", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, "到达"},
+		"the form":                {reply{text: "D WO-1 完成", account: "a"}, two, "y", byRef, "完成"},
+		"the form, full width":    {reply{text: "Ｄ　ｗｏ－１　完成", account: "a"}, two, "y", byRef, "完成"},
+		"the form, lower case":    {reply{text: "d wo-1 完成", account: "a"}, two, "y", byRef, "完成"},
+		"the form, no spaces":     {reply{text: "DWO-1完成", account: "a"}, two, "y", byRef, "完成"},
+		"the form, a key":         {reply{text: "D,WO-1,③", account: "a"}, two, "y", byRef, "完成"},
+		"the form, another dash":  {reply{text: "D WO–1 已完成", account: "a"}, two, "y", byRef, "完成"},
+		"the form, dashes":        {reply{text: "D-WO-1-完成", account: "a"}, two, "y", byRef, "完成"},
+		"the form, digits":        {reply{text: "D20261122001完成", account: "a"}, []Candidate{sent("x", "WO-2"), plainJob}, "plain", byRef, ""},
+		"the form, no result":     {reply{text: "D WO-1", account: "a"}, two, "y", byRef, ""},
+		"the form, other words":   {reply{text: "D WO-1 没修好", account: "a"}, two, "y", byRef, ""},
+		"names another job":       {reply{text: "D WO-9 完成", account: "a"}, two, "", 0, ""},
+		"names another, one job":  {reply{text: "d 20269999 3", account: "a"}, []Candidate{sent("x", "WO-1")}, "", 0, ""},
+		"D without a ref":         {reply{text: "D 3", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, "完成"},
+		"a word with D":           {reply{text: "done 2026", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, ""},
+		"ref of several words":    {reply{text: "WO-1-2 3", account: "a"}, []Candidate{sent("x", "WO-1"), sent("y", "WO-1-2")}, "y", byRef, "完成"},
+		"not a part of a word":    {reply{text: "WO-1-2 好", account: "a"}, []Candidate{sent("x", "WO-3"), sent("y", "WO-1")}, "x", byLatest, ""},
+		"behind another word":     {reply{text: "XWO-1 好", account: "a"}, []Candidate{sent("x", "WO-3"), sent("y", "WO-1")}, "x", byLatest, ""},
+		"given before":            {reply{text: "3", account: "a"}, []Candidate{done, sent("y", "WO-1")}, "y", byKeyword, "完成"},
+		"not given before":        {reply{text: "2", account: "a"}, []Candidate{done, sent("y", "WO-1")}, "done", byKeyword, "到达"},
+		"given before by all":     {reply{text: "3", account: "a"}, []Candidate{done, done, {Job: "n", Account: "a", Status: Delivered}}, "done", byKeyword, "完成"},
+		"not finished":            {reply{text: "未完成", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, ""},
 		"nothing but punctuation": {reply{text: "??", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,8 +92,13 @@ func FuzzMatch(f *testing.F) {
 	f.Add("D WO-1 3", "WO-1")
 	f.Fuzz(func(t *testing.T, text, ref string) {
 		c := Candidate{Job: "x", Ref: ref, Status: Delivered, Replies: map[string]string{"3": "完成"}}
-		if m := match(reply{text: text}, []Candidate{c, {Job: "y", Status: Delivered}}); m.candidate == nil {
+		all := []Candidate{c, {Job: "y", Status: Delivered}}
+		m := match(reply{text: text}, all)
+		if m.candidate == nil && named(text) == "" {
 			t.Error("no candidate found")
+		}
+		if quotes(text, ref) && (m.candidate == nil || m.candidate.Job != "x") {
+			t.Error("a quoted ref is not found")
 		}
 	})
 }
@@ -81,7 +111,7 @@ func TestMovesEndSomewhere(t *testing.T) {
 			}
 		}
 	}
-	for _, final := range []Status{Delivered, Failed, Expired, Canceled} {
+	for _, final := range []Status{Delivered, Canceled} {
 		if len(moves[final]) > 0 {
 			t.Errorf("%s is not final", final)
 		}

@@ -16,7 +16,7 @@ type Record struct {
 	Signer    string  // the API key that signs callbacks
 	Class     string  // the job's
 
-	Due   stamp.Time // when a scheduled one is queued; zero: by something else
+	Due   stamp.Time // when a scheduled one is queued, or was; zero: by something else
 	Until stamp.Time // not submitted after that; zero: no limit
 	Bound bool       // to its account: no fail-over
 	Token string     // of the link that acknowledges; empty: none
@@ -48,18 +48,21 @@ type NewJob struct {
 type Candidate struct {
 	Message   string
 	Job       string
+	To        string // E.164
 	Ref       string
 	Account   string
 	Extension string
 	Status    Status
 	MaybeSent bool
 	Replies   map[string]string
+	Given     []string // keywords that came before
 	Callback  string
 	Signer    string
+	Format    string // of the callback
 }
 
 // event is what happens to a message; moves is every change of status there
-// is. What has failed stays failed, whatever the carrier says later.
+// is. What the carrier says first is final, whatever it says later.
 type event string
 
 const (
@@ -74,6 +77,7 @@ const (
 	fail     event = "fail"    // a part is not
 	expire   event = "expire"  // a part's validity ran out
 	forget   event = "forget"  // no report in time
+	turnUp   event = "turnUp"  // given up, and then a report says that it is there
 	cancel   event = "cancel"
 	release  event = "release" // its time has come
 	hold     event = "hold"    // marketing, at night
@@ -85,6 +89,8 @@ var moves = map[Status]map[event]Status{
 	Queued:     {claim: Submitting, cancel: Canceled, deliver: Delivered, hold: Scheduled, lapse: Expired},
 	Submitting: {accept: Submitted, refuse: Failed, giveBack: Queued, lose: Unknown},
 	Submitted:  {deliver: Delivered, fail: Failed, expire: Expired, forget: Unknown},
+	Failed:     {turnUp: Delivered},
+	Expired:    {turnUp: Delivered},
 	Unknown:    {resend: Queued, drop: Failed, deliver: Delivered, fail: Failed, expire: Expired},
 }
 

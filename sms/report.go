@@ -1,10 +1,12 @@
 package sms
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"slices"
+	"time"
 
 	"callbox/internal/number"
 	"callbox/internal/stamp"
@@ -20,6 +22,10 @@ const (
 // parkedFor is how long a report waits for its message, and how long the id of
 // an incoming text is remembered.
 const parkedFor = defaultReportWait
+
+// idLife is how long a carrier's id stands for one part. It begins with month,
+// day and time, so that it comes again after a year.
+const idLife = 180 * 24 * time.Hour
 
 // Report takes a carrier's word on one part. Doubled and intermediate ones
 // change nothing; one whose message is not known yet is parked. nil means that
@@ -37,7 +43,7 @@ func (g *Gateway) Report(ctx context.Context, rep Report) error {
 			return err
 		}
 		was := r.Status
-		if !r.hear(rep.ID, rep.Stat, w.at) {
+		if !w.hear(&r, rep.ID, rep.Stat) {
 			return nil
 		}
 		return w.save(r, was)
@@ -48,19 +54,49 @@ func (g *Gateway) Report(ctx context.Context, rep Report) error {
 // round; rep then has the id as the message knows it.
 func (w *work) reported(rep *Report) (Record, error) {
 	r, err := w.OfPart(rep.Account, rep.ID)
-	if !errors.Is(err, ErrNotFound) {
-		return r, err
+	if err == nil && w.about(r, *rep) {
+		return r, nil
 	}
 	turned, ok := turn(rep.ID)
-	if !ok {
-		return Record{}, err
+	if err != nil && !errors.Is(err, ErrNotFound) || !ok {
+		return Record{}, cmp.Or(err, ErrNotFound)
 	}
 	r, err = w.OfPart(rep.Account, turned)
-	if err == nil {
-		w.g.turned.Add(1)
-		rep.ID = turned
+	switch {
+	case err != nil:
+		return Record{}, err
+	case !w.about(r, *rep) || !w.same(r, *rep):
+		return Record{}, ErrNotFound // by chance
 	}
-	return r, err
+	w.g.turned.Add(1)
+	rep.ID = turned
+	return r, nil
+}
+
+// about says whether rep, which has the id of one of r's parts, is about r: the
+// id may be one that came again, and r's answer may still be under way.
+func (w *work) about(r Record, rep Report) bool {
+	if w.at.Sub(last(r.Times).Time) > idLife {
+		return false
+	}
+	i := r.piece(rep.ID)
+	return i < 0 || r.Pieces[i].Stat == "" || w.same(r, rep)
+}
+
+// same says whether a report is about r's number, as far as it can be read.
+func (w *work) same(r Record, rep Report) bool {
+	to := number.Normalize(rep.To, w.g.cfg.AreaCode)
+	return to == "" || to == r.To
+}
+
+// last is when something happened the last time.
+func last(times map[Status]stamp.Time) (at stamp.Time) {
+	for _, t := range times {
+		if t.After(at.Time) {
+			at = t
+		}
+	}
+	return at
 }
 
 // turn gives the id, 16 hex digits, with its bytes the other way round.
@@ -73,31 +109,52 @@ func turn(id string) (string, bool) {
 	return hex.EncodeToString(b), true
 }
 
-// hear notes what was said of a part and draws the conclusion for the whole:
-// delivered when all parts are, bad when one is. False: nothing new.
-func (r *Record) hear(id, stat string, at stamp.Time) bool {
-	i := slices.IndexFunc(r.Pieces, func(p Piece) bool { return sameID(p.ID, id) })
+// hear notes what was said of a part of r and draws the conclusion for the
+// whole: delivered when all parts are, bad when one is. A message that was given
+// up without anybody's word can still turn out to have arrived. False: nothing
+// new.
+func (w *work) hear(r *Record, id, stat string) bool {
+	i := r.piece(id)
 	if i < 0 || r.Pieces[i].Stat != "" {
 		return false
 	}
+	givenUp := r.givenUp()
 	r.Pieces = slices.Clone(r.Pieces)
 	r.Pieces[i].Stat = stat
 	e, bad := r.verdict()
-	to, ok := r.Status.next(e)
-	if !ok {
-		return true
+	if e == deliver && givenUp {
+		e = turnUp
 	}
-	r.arrive(to, at)
-	r.Error = nil
-	if bad != "" {
-		r.Error = &Error{Stat: bad, Text: statText(bad)}
+	to, ok := r.Status.next(e)
+	if ok {
+		r.arrive(to, w.at)
+		r.Error = nil
+	}
+	if bad != "" && (ok || givenUp) {
+		r.Error = &Error{Stat: bad, Text: w.g.statText(bad)}
 	}
 	return true
 }
 
+// givenUp says whether r ended without a word from the carrier: what was sent of
+// it, if anything, was never answered or reported.
+func (r *Record) givenUp() bool {
+	ended := r.Status == Failed || r.Status == Expired
+	return ended && r.MaybeSent && (r.Error == nil || r.Error.Code == 0 && r.Error.Stat == "")
+}
+
+// piece is the place of a part by its id, in either order of its bytes; -1 where
+// there is none.
+func (r *Record) piece(id string) int {
+	return slices.IndexFunc(r.Pieces, func(p Piece) bool { return sameID(p.ID, id) })
+}
+
 func sameID(a, b string) bool {
+	if a == b {
+		return true
+	}
 	turned, ok := turn(b)
-	return a == b || ok && a == turned
+	return ok && a == turned
 }
 
 // verdict is what the parts' reports come to so far.
@@ -120,35 +177,6 @@ func (r *Record) verdict() (e event, bad string) {
 	return "", ""
 }
 
-var statTexts = map[string]string{
-	statExpired: "validity ran out: the phone was off or out of reach",
-	"DELETED":   "deleted at the centre",
-	"UNDELIV":   "cannot be delivered: barred, suspended or no such number",
-	"UNKNOWN":   "the centre does not know its state",
-	"REJECTD":   "refused by the centre",
-}
-
-// statClasses are the elements that answer for a Stat of the form XX:code.
-var statClasses = map[string]string{
-	"MA": "no answer from the message centre", "MB": "error at the message centre", "MC": "no report from the message centre",
-	"CA": "no answer from the prepaid system", "CB": "error at the prepaid system",
-	"DA": "no answer from service management", "DB": "error at service management",
-	"SA": "no answer from the service provider", "SB": "error at the service provider",
-	"IA": "no answer from the next gateway", "IB": "error at the next gateway", "IC": "no report from the next gateway",
-}
-
-func statText(stat string) string {
-	if text, ok := statTexts[stat]; ok {
-		return text
-	}
-	if len(stat) > 3 && stat[2] == ':' {
-		if text, ok := statClasses[stat[:2]]; ok {
-			return text
-		}
-	}
-	return "not delivered"
-}
-
 // unowned takes a report that no message has the id for: it settles the one
 // message to this number whose answer never came, or waits for the answer that
 // it overtook.
@@ -166,7 +194,7 @@ func (w *work) unowned(rep Report) error {
 	}
 	was := r.Status
 	r.Pieces = append(slices.Clone(r.Pieces), Piece{ID: rep.ID})
-	r.hear(rep.ID, rep.Stat, w.at)
+	w.hear(&r, rep.ID, rep.Stat)
 	if was == Queued && r.Status == Queued {
 		return nil // it goes out again anyway
 	}
@@ -181,10 +209,12 @@ func (w *work) adopter(account, to string) (Record, bool, error) {
 		return Record{}, false, err
 	}
 	maybe, err := w.Records(Query{
-		Account: account, To: to, Statuses: []Status{Queued, Submitted, Unknown}, MaybeSent: true,
+		Account: account, To: to, Statuses: []Status{Queued, Submitted, Unknown, Failed, Expired}, MaybeSent: true,
 		Since: stamp.At(w.at.Add(-parkedFor)),
 	})
-	maybe = slices.DeleteFunc(maybe, func(r Record) bool { return len(r.Pieces) >= r.Parts })
+	maybe = slices.DeleteFunc(maybe, func(r Record) bool {
+		return len(r.Pieces) >= r.Parts || (r.Status == Failed || r.Status == Expired) && !r.givenUp()
+	})
 	if err != nil || len(maybe) != 1 {
 		return Record{}, false, err
 	}

@@ -63,6 +63,9 @@ func smsJob(q querier, id string) (sms.Job, error) {
 		j.MaybeSent = j.MaybeSent || r.MaybeSent
 	}
 	j.Status = sms.JobStatus(j.Messages)
+	if j.Notice != nil && !j.Notice.Next.IsZero() {
+		j.Status = sms.JobOpen // more is to come
+	}
 	if awaiting == awaitsConfirmation && j.Status == sms.JobOpen {
 		j.Status = sms.JobAwaitingConfirm
 	}
@@ -88,6 +91,9 @@ type MessageFilter struct {
 	Signer string     // of the job's request, see [sms.Request]
 	Limit  int        // 50 when 0, at most 1000
 	Cursor string     // of the page before
+
+	Accounts                       []string // any of them
+	SubmittedFrom, SubmittedBefore stamp.Time
 }
 
 // Messages lists messages, newest first; next is the cursor of the page that
@@ -103,6 +109,11 @@ func (s *SMS) Messages(ctx context.Context, f MessageFilter) (page []sms.Message
 	w.equal("job IN (SELECT id FROM sms_jobs WHERE ref = ?)", f.Ref)
 	w.time("created >= ?", f.Since)
 	w.equal("signer = ?", f.Signer)
+	if len(f.Accounts) > 0 {
+		w.add("account IN (SELECT value FROM json_each(?))", encode(f.Accounts))
+	}
+	w.time("times ->> '$.submitted' >= ?", f.SubmittedFrom)
+	w.time("times ->> '$.submitted' < ?", f.SubmittedBefore)
 	if err := w.cursor(f.Cursor); err != nil {
 		return nil, "", err
 	}
@@ -144,12 +155,14 @@ func (s *SMS) Message(ctx context.Context, id string) (sms.Message, error) {
 
 // InboxFilter narrows a list of incoming texts by what is set.
 type InboxFilter struct {
+	ID      string
 	From    string // in any writing
 	Since   stamp.Time
 	Matched *bool // whether it answers a job
 	Job     string
 	Ref     string
-	Signer  string // of the job that it answers
+	Signer  string // of the job that it answers; also those that answer none
+	Claimer string // beside Signer: also those claimed by him
 	Limit   int    // 50 when 0, at most 1000
 	Cursor  string
 }
@@ -164,15 +177,23 @@ func (s *SMS) Inbox(ctx context.Context, f InboxFilter) (page []sms.Incoming, ne
 	if f.Matched != nil {
 		w.add("(job != '') = ?", *f.Matched)
 	}
-	w.equal("job = ?", f.Job)
+	w.equal("job != '' AND job = ?", f.Job)
 	w.equal("ref = ?", f.Ref)
 	w.time("time >= ?", f.Since)
-	w.equal("job IN (SELECT job FROM sms_messages WHERE signer = ?)", f.Signer)
+	w.equal("id = ?", f.ID)
+	if f.Signer != "" {
+		const own = "EXISTS (SELECT 1 FROM sms_messages m WHERE m.job = sms_inbox.job AND m.signer = ?)"
+		w.add("(job = '' OR claimed_by != '' AND claimed_by = ? OR "+own+")", f.Claimer, f.Signer)
+	}
 	if err := w.cursor(f.Cursor); err != nil {
 		return nil, "", err
 	}
 	limit := Page{Limit: f.Limit}.limit()
-	query := "SELECT " + inboxColumns + " FROM sms_inbox" + w.clause() + " ORDER BY id DESC LIMIT ?"
+	order := "id"
+	if !f.Since.IsZero() || f.Job != "" {
+		order = "+id" // it is not to decide which index is used
+	}
+	query := "SELECT " + inboxColumns + " FROM sms_inbox" + w.clause() + " ORDER BY " + order + " DESC LIMIT ?"
 	rows, err := s.db.Reader().QueryContext(ctx, query, append(w.args, limit+1)...)
 	if err != nil {
 		return nil, "", fmt.Errorf("list inbox: %w", err)

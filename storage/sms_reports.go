@@ -24,9 +24,9 @@ func (t *smsTx) OfPart(account, part string) (sms.Record, error) {
 	return found[0], nil
 }
 
-// Park implements [sms.ReportTx].
+// Park implements [sms.ReportTx]. What was said first counts.
 func (t *smsTx) Park(r sms.Report, at stamp.Time) error {
-	const q = `INSERT OR REPLACE INTO sms_parked (account, id, number, stat, done, time) VALUES (?, ?, ?, ?, ?, ?)`
+	const q = `INSERT OR IGNORE INTO sms_parked (account, id, number, stat, done, time) VALUES (?, ?, ?, ?, ?, ?)`
 	if _, err := t.Exec(q, r.Account, r.ID, r.To, r.Stat, r.Done, at.Millis()); err != nil {
 		return fmt.Errorf("park report: %w", err)
 	}
@@ -62,4 +62,13 @@ func (t *smsTx) Forget(at stamp.Time) error {
 		}
 	}
 	return nil
+}
+
+// Orphans is how many reports wait for a message that has their id.
+func (s *SMS) Orphans(ctx context.Context) (n int64, err error) {
+	err = s.db.Reader().QueryRowContext(ctx, "SELECT count(*) FROM sms_parked").Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("orphan reports: %w", err)
+	}
+	return n, nil
 }

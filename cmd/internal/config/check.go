@@ -143,6 +143,9 @@ func (a Account) check(d *document, path string) {
 			d.reject(join(path, limit.key), "%v is not from 1s to %v", limit.is, longest)
 		}
 	}
+	if late := a.lateAfter(); late != 0 && (late < time.Second || late > longest) {
+		d.reject(path+".late_after", "%v is neither 0 (off) nor from 1s to %v", late, longest)
+	}
 	d.rejectAll(path, a.Carrier().Validate())
 	d.rejectAll(path, a.Gateway().Validate())
 }

@@ -89,6 +89,7 @@ type Account struct {
 	ActiveTest      time.Duration `yaml:"active_test"`
 	ResponseTimeout time.Duration `yaml:"response_timeout"`
 	LongMOTimeout   time.Duration `yaml:"long_mo_timeout"`
+	LateAfter       *time.Duration `yaml:"late_after"`
 	AuthUnpadded    bool          `yaml:"auth_unpadded"`
 	BindAddress     string        `yaml:"bind_address"`
 	Alphabet        string        `yaml:"alphabet"`
@@ -113,7 +114,7 @@ func (a Account) Carrier() client.Config {
 func (a Account) Gateway() sms.Account {
 	return sms.Account{
 		Name: a.Name, SrcID: a.SrcID, Numbers: a.Numbers, Signature: a.Signature, SignatureBy: a.SignatureBy,
-		OnUnknown: a.OnUnknown, ExtensionDigits: a.Extension.Digits, ReportWait: a.ReportWait, LongWait: a.LongMOTimeout,
+		OnUnknown: a.OnUnknown, ExtensionDigits: a.Extension.Digits, ReportWait: a.ReportWait, LongWait: a.LongMOTimeout, LateAfter: a.lateAfter(),
 		Style: a.style(),
 	}
 }
@@ -126,6 +127,17 @@ func (a Account) style() segment.Style {
 		s.Alphabet = segment.UCS2
 	}
 	return s
+}
+
+// defaultLateAfter is how long a message may take until somebody is told.
+const defaultLateAfter = 10 * time.Minute
+
+// lateAfter is late_after; 0, which is off, is not the same as nothing written.
+func (a Account) lateAfter() time.Duration {
+	if a.LateAfter == nil {
+		return defaultLateAfter
+	}
+	return *a.LateAfter
 }
 
 // Extension is how many digits are put behind the access number.

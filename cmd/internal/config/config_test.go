@@ -213,3 +213,22 @@ func TestFaultsOfAccounts(t *testing.T) {
 		}
 	}
 }
+
+func TestLateAfter(t *testing.T) {
+	for written, want := range map[string]time.Duration{
+		"": 10 * time.Minute, ", late_after: 0": 0, ", late_after: 0s": 0, ", late_after: 90s": 90 * time.Second,
+	} {
+		box, err := Load(write(t, "callbox.yaml", `sms: {accounts: [{name: a, sp_id: "901234", secret: s, src_id: "1069", address: "127.0.0.1:7890"`+written+`}]}`))
+		if err != nil {
+			t.Errorf("%q: %v", written, err)
+		} else if got := box.SMS.Accounts[0].Gateway().LateAfter; got != want {
+			t.Errorf("%q is %v, want %v", written, got, want)
+		}
+	}
+	for _, wrong := range []string{"-1s", "1ms", "10000h", "soon"} {
+		_, err := Load(write(t, "callbox.yaml", `sms: {accounts: [{name: a, sp_id: "901234", secret: s, src_id: "1069", address: "127.0.0.1:7890", late_after: `+wrong+`}]}`))
+		if err == nil || !strings.Contains(err.Error(), "late_after") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
