@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"callbox/sms"
 )
 
 // Role is what a person may do. There are four of them.
@@ -51,6 +53,7 @@ type caller struct {
 	Role   Role // empty for a program
 	Scopes []string
 	KeyID  string // of a program's key
+	limits sms.Limits
 	secret string // the key
 	token  string // of the session
 }

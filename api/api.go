@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -28,6 +29,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"callbox/api/doors"
 	"callbox/cti"
 	"callbox/internal/guard"
 	"callbox/internal/stamp"
@@ -42,6 +44,8 @@ type Config struct {
 	Secure     bool         // the cookie goes over https only
 	Recordings string       // the folder below which recordings lie
 	Pages      http.Handler // the web pages: everything that is not a route
+	Accounts   []doors.Account
+	Zone       *time.Location // of times without one, in other products' requests
 	Log        *slog.Logger
 }
 
@@ -68,6 +72,7 @@ type Deps struct {
 	Audit      Audit
 	Texter     Texter
 	Texts      Texts
+	TextRules  TextRules
 	Dead       Dead
 	Site       Site
 	Editor     Editor
@@ -97,7 +102,9 @@ type API struct {
 	metrics   *Metrics
 	mux       *http.ServeMux
 	huma      huma.API
+	doors     *doors.Doors
 	routes    []route
+	jobSchema *huma.Schema
 	handler   http.Handler
 	crossSite *http.CrossOriginProtection
 	origin    string // of PublicURL
@@ -105,6 +112,8 @@ type API struct {
 	sessions  *scs.SessionManager
 	closing   sync.Mutex // held while a session's activity is written, or its end
 	guesses   limiter
+	misses    *bucket       // of links that are no one's, by where they are tried from
+	presses   *bucket       // behind a link, by its token
 	hashing   chan struct{} // slots for password hashes
 	touched   chan string
 	hub       *hub
@@ -125,11 +134,14 @@ func New(cfg Config, deps Deps) (*API, error) {
 		cfg: cfg, deps: deps, log: cfg.Log, metrics: deps.Metrics, mux: http.NewServeMux(),
 		crossSite: http.NewCrossOriginProtection(), sessions: newSessions(deps.Sessions, cfg.Secure),
 		hashing: make(chan struct{}, 2), touched: make(chan string, waitingTouches), hub: newHub(),
+		misses: newBucket(freeMisses, missEvery), presses: newBucket(freePresses, pressEvery),
 	}
 	if err := errors.Join(a.trust(cfg.PublicURL), a.openShelf()); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	a.routes = append(append(table(), objects()...), doors()...)
+	a.doors = doors.New(doors.Config{Accounts: cfg.Accounts, Zone: cfg.Zone, Log: cfg.Log},
+		doors.Deps{Keys: doorKeys{deps.Keys}, Texter: doorTexter{deps.Texter}, Texts: doorTexts{deps.Texts}})
+	a.routes = slices.Concat(table(), objects(), doorRoutes(), links())
 	a.huma = humago.New(muxOf{a}, humaConfig(cfg.Version))
 	a.mountAll()
 	a.handler = a.wrapped(a.mux)

@@ -56,7 +56,7 @@ func onDisk(t *testing.T) (*world, *storage.DB) {
 	}
 	w := newWorld(t, func(_ *Config, d *Deps) {
 		d.Users, d.Keys, d.Sessions, d.Records, d.Recordings, d.Audit = db, db, db.Sessions(), db, db, db
-		d.Journal, d.Ledger, d.Texter, d.Texts, d.Dead, d.Site, d.Editor = db.Journal(), db.Journal(), gateway, store, db.Notices(), db, db
+		d.Journal, d.Ledger, d.Texter, d.Texts, d.Dead, d.Site, d.Editor, d.TextRules = db.Journal(), db.Journal(), gateway, store, db.Notices(), db, db, gateway
 	})
 	return w, db
 }

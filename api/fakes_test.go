@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -54,7 +55,11 @@ type world struct {
 	ordered  []cti.Order
 	lines    []cti.Line
 	asked    sms.Request
-	query    storage.CallFilter
+	inbox    []sms.Incoming
+	answered sms.Answering
+
+	askedInbox storage.InboxFilter
+	query      storage.CallFilter
 
 	events []cti.Event
 	heads  []func(cti.Event)
@@ -96,11 +101,13 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 	cfg := Config{Version: "test", Recordings: t.TempDir(), Pages: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })}
 	deps := Deps{
 		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Lines: w, Ledger: w, Journal: w, Records: disk{w},
-		Recordings: w, Audit: w, Texter: w, Texts: w, Dead: w, Site: w, Editor: w, Metrics: NewMetrics(),
+		Recordings: w, Audit: w, Texter: w, Texts: w, TextRules: &textRules{}, Dead: w, Site: w, Editor: w, Metrics: NewMetrics(),
 		Ready: func(context.Context) Readiness {
 			return Readiness{Ready: true, Parts: map[string]Part{"sip": {OK: true}}}
 		},
-		Gauges: func(context.Context) Gauges { return Gauges{CallsActive: 3, QueueWaiting: map[string]int{"repair": 2}} },
+		Gauges: func(context.Context) Gauges {
+			return Gauges{CallsActive: 3, SMSOrphans: 4, SMSTurned: 5, QueueWaiting: map[string]int{"repair": 2}}
+		},
 	}
 	for _, f := range change {
 		f(&cfg, &deps)
@@ -355,20 +362,70 @@ func (w *world) Accept(_ context.Context, r sms.Request) (sms.Job, bool, error) 
 			return sms.Job{}, false, sms.Invalid{{Field: fmt.Sprintf("to[%d]", i), Err: fmt.Errorf("%q is no number", to)}}
 		}
 	}
-	if r.SendAt != nil {
-		return sms.Job{}, false, sms.Invalid{{Field: "send_at", Err: sms.ErrNotServed}}
-	}
 	if _, ok := w.jobs[r.Key]; ok && r.Key != "" {
 		return w.jobs[r.Key], false, nil
 	}
 	id := "job-" + r.Key
-	w.jobs[id] = sms.Job{ID: id, Ref: r.Ref, Messages: []sms.Message{{ID: "m1", To: "+8613800138000", Parts: 1, Status: sms.Queued}}}
+	w.jobs[id] = sms.Job{ID: id, Ref: r.Ref, Key: r.Key, Messages: []sms.Message{{ID: "m1", To: "+8613800138000", Parts: 1, Status: sms.Queued}}}
 	w.jobs[r.Key] = w.jobs[id]
 	w.signers[id] = r.Signer
 	return w.jobs[id], true, nil
 }
 
+func (w *world) Check(ctx context.Context, r sms.Request) error {
+	_, _, err := w.Accept(ctx, r)
+	return err
+}
+
+func (w *world) Confirm(_ context.Context, id string) (sms.Job, error) { return w.jobs[id], nil }
+
 func (w *world) Cancel(_ context.Context, id string) (sms.Job, error) { return w.jobs[id], nil }
+
+func (w *world) Claim(_ context.Context, id, by string) (sms.Incoming, error) {
+	return w.onRow(id, func(in *sms.Incoming) error {
+		if in.ClaimedBy != "" && in.ClaimedBy != by {
+			return &sms.Claimed{By: in.ClaimedBy}
+		}
+		in.ClaimedBy = by
+		return nil
+	})
+}
+
+func (w *world) Match(_ context.Context, id, job string) (sms.Incoming, error) {
+	return w.onRow(id, func(in *sms.Incoming) error {
+		if _, ok := w.jobs[job]; !ok {
+			return sms.ErrNoJob
+		}
+		in.Job, in.Match = job, 1
+		return nil
+	})
+}
+
+func (w *world) Answer(_ context.Context, a sms.Answering) (sms.Job, bool, error) {
+	w.answered = a
+	in, err := w.onRow(a.Row, func(in *sms.Incoming) error {
+		switch {
+		case in.From == "":
+			return sms.Invalid{{Field: "from", Err: errors.New("no number")}}
+		case a.Yield && in.ClaimedBy != "" && in.ClaimedBy != a.By:
+			return &sms.Claimed{By: in.ClaimedBy}
+		}
+		in.Answer = "job-answer"
+		return nil
+	})
+	return sms.Job{ID: in.Answer}, err == nil, err
+}
+
+func (w *world) onRow(id string, f func(*sms.Incoming) error) (sms.Incoming, error) {
+	defer w.locked()()
+	for i := range w.inbox {
+		if w.inbox[i].ID == id {
+			err := f(&w.inbox[i])
+			return w.inbox[i], err
+		}
+	}
+	return sms.Incoming{}, sms.ErrNotFound
+}
 
 func (w *world) CancelRef(context.Context, string) ([]sms.Job, error) { return nil, nil }
 
@@ -390,8 +447,20 @@ func (w *world) Messages(context.Context, storage.MessageFilter) ([]sms.Message,
 	return nil, "", nil
 }
 
-func (w *world) Inbox(context.Context, storage.InboxFilter) ([]sms.Incoming, string, error) {
-	return nil, "", nil
+func (w *world) Message(context.Context, string) (sms.Message, error) {
+	return sms.Message{}, storage.ErrNotFound
+}
+
+func (w *world) Inbox(_ context.Context, f storage.InboxFilter) (page []sms.Incoming, next string, err error) {
+	defer w.locked()()
+	w.askedInbox = f
+	for _, in := range w.inbox {
+		mine := f.Signer == "" || in.Job == "" || in.ClaimedBy == f.Claimer || w.signers[in.Job] == f.Signer
+		if mine && (f.ID == "" || f.ID == in.ID) {
+			page = append(page, in)
+		}
+	}
+	return page, "", nil
 }
 
 func (w *world) DeadLetters(context.Context, storage.Page) ([]storage.DeadLetter, string, error) {

@@ -21,6 +21,7 @@ var (
 	_ Audit      = (*storage.DB)(nil)
 	_ Texter     = (*sms.Gateway)(nil)
 	_ Texts      = (*storage.SMS)(nil)
+	_ TextRules  = (*sms.Gateway)(nil)
 	_ Dead       = (*storage.Notices)(nil)
 	_ Site       = (*storage.DB)(nil)
 	_ Editor     = (*storage.DB)(nil)

@@ -15,7 +15,7 @@ import (
 // Limits of a request.
 const (
 	maxBody     = 1 << 20
-	maxBatch    = 32 << 20 // a batch of customers
+	maxBatch    = 32 << 20 // a batch of customers, the blacklist
 	headerTime  = 10 * time.Second
 	bodyTime    = 30 * time.Second
 	answerTime  = 60 * time.Second // not for sound and sockets
@@ -73,10 +73,15 @@ func headers(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// large says whether a path takes long lists.
+func large(path string) bool {
+	return strings.HasSuffix(path, ":batch") || strings.HasSuffix(path, "/sms/blacklist")
+}
+
 // limits bounds the body, and the time of an answer that is not sound.
 func limits(w http.ResponseWriter, r *http.Request) {
 	size := int64(maxBody)
-	if strings.HasSuffix(r.URL.Path, ":batch") {
+	if large(r.URL.Path) {
 		size = maxBatch
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, size)

@@ -44,7 +44,7 @@ func TestJobs(t *testing.T) {
 	}{
 		{`{"to":["13800138000","12"],"text":"x"}`, 422, `"location":"body.to[1]"`},
 		{`{"to":["13800138000"],"text":"x","colour":"red"}`, 422, "body.colour"},
-		{`{"to":["13800138000"],"text":"x","send_at":"2030-01-01T00:00:00Z"}`, 422, "not yet supported"},
+		{`{"to":["13800138000"],"text":"x","send_at":"tomorrow"}`, 422, "body.send_at"},
 		{`{"to":"13800138000","text":"x"}`, 422, "body.to"},
 		{`{"to":[7],"text":"x"}`, 422, "body.to[0]"},
 		{`{"to":["13800138000"],"text":"x","priority":{}}`, 422, "body.priority"},
@@ -302,16 +302,23 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Commit(time.Millisecond)
-	m.Submit(time.Millisecond)
-	m.Delivery(time.Second)
+	m.Account("idle")
+	for i := range 100 {
+		m.Submit("cmcc", time.Duration(i)*time.Millisecond)
+		m.Delivery("cmcc", time.Duration(i)*time.Second)
+		m.Answer("cmcc", time.Millisecond)
+	}
 	m.Message("cmcc", "delivered")
 	_, body := w.browser().do("GET", "/metrics", nil)
 	for _, want := range []string{
 		"callbox_calls_active 3", `callbox_calls_total{result="answered"} 1`, "callbox_call_setup_seconds", "callbox_screen_pop_seconds",
 		`callbox_queue_waiting{queue="repair"} 2`, "callbox_queue_longest_wait_seconds", `callbox_rtp_packets_total{dir="in"}`,
 		"callbox_rtp_lost_total", "callbox_leg_mos", "callbox_recordings_active", "callbox_recording_lag_seconds", "callbox_recording_errors_total",
-		`callbox_sms_messages_total{account="cmcc",status="delivered"} 1`, "callbox_sms_queue_depth", "callbox_sms_submit_seconds",
-		"callbox_sms_delivery_seconds", "callbox_webhook_pending", "callbox_journal_seq", "callbox_db_commit_seconds_count 1",
+		`callbox_sms_messages_total{account="cmcc",status="delivered"} 1`, "callbox_sms_queue_depth",
+		`callbox_sms_submit_seconds{account="cmcc",quantile="0.5"} 0.0`, `callbox_sms_submit_seconds{account="cmcc",quantile="0.95"} 0.09`,
+		`callbox_sms_delivery_seconds{account="cmcc",quantile="0.95"} 9`, `callbox_sms_delivery_seconds_count{account="cmcc"} 100`,
+		`callbox_sms_answer_seconds_count{account="cmcc"} 100`, `callbox_sms_submit_seconds_count{account="idle"} 0`,
+		"callbox_sms_orphan_reports 4", "callbox_sms_turned_reports_total 5", "callbox_webhook_pending", "callbox_journal_seq", "callbox_db_commit_seconds_count 1",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s", want)

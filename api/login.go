@@ -72,7 +72,7 @@ func (a *API) program(ctx context.Context, key string) (*caller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up a key: %w", err)
 	}
-	return &caller{ID: k.Name, Name: k.Name, Scopes: k.Scopes, KeyID: k.ID, secret: key}, nil
+	return &caller{ID: k.Name, Name: k.Name, Scopes: k.Scopes, KeyID: k.ID, limits: k.Limits, secret: key}, nil
 }
 
 // person is whose session token is, if that session still holds: it ends after

@@ -101,10 +101,40 @@ type Audit interface {
 // Texter takes and cancels jobs.
 type Texter interface {
 	// Accept stores a job; created is false where the request's key gave an
-	// earlier one. Errors: sms.Invalid, sms.ErrKeyConflict.
+	// earlier one. Errors: sms.Invalid, sms.ErrKeyConflict,
+	// *sms.OverLimit.
 	Accept(ctx context.Context, r sms.Request) (job sms.Job, created bool, err error)
+	// Check gives what is wrong with a request as Accept would, and stores
+	// nothing.
+	Check(ctx context.Context, r sms.Request) error
+	// Confirm lets a job go that awaits it. Errors: sms.ErrNotFound,
+	// sms.ErrNotAwaiting.
+	Confirm(ctx context.Context, id string) (sms.Job, error)
 	Cancel(ctx context.Context, id string) (sms.Job, error)
 	CancelRef(ctx context.Context, ref string) ([]sms.Job, error)
+	// Acknowledge notes who took a job on; the first one stays. Press takes a
+	// button pressed behind a text's link. Errors: sms.Invalid, sms.ErrNotFound.
+	Acknowledge(ctx context.Context, job, how, by string) (sms.Job, error)
+	Press(ctx context.Context, token string, p sms.Press) error
+	// Claim, Match and Answer are what people do with incoming texts. Errors:
+	// sms.ErrNotFound, *sms.Claimed, sms.ErrNoJob, those of Accept.
+	Claim(ctx context.Context, id, by string) (sms.Incoming, error)
+	Match(ctx context.Context, id, job string) (sms.Incoming, error)
+	Answer(ctx context.Context, a sms.Answering) (job sms.Job, created bool, err error)
+}
+
+// TextRules are what a supervisor sets for all texts, each read and written
+// whole. What is wrong with one is sms.Invalid.
+type TextRules interface {
+	QuietHours(ctx context.Context) (sms.QuietHours, error)
+	SetQuietHours(ctx context.Context, q sms.QuietHours) error
+	Blacklist(ctx context.Context) ([]sms.Listing, error)
+	// SetBlacklist gives the list as it is kept, its numbers in E.164.
+	SetBlacklist(ctx context.Context, list []sms.Listing) ([]sms.Listing, error)
+	Routes(ctx context.Context) ([]sms.Route, error)
+	SetRoutes(ctx context.Context, routes []sms.Route) error
+	Codes(ctx context.Context) ([]sms.Code, error)
+	SetCodes(ctx context.Context, codes []sms.Code) error
 }
 
 // Texts are jobs, messages and the inbox on disk, newest first. What is not
@@ -113,8 +143,11 @@ type Texts interface {
 	Job(ctx context.Context, id string) (sms.Job, error)
 	// Signer is who made a job, as in sms.Request.
 	Signer(ctx context.Context, job string) (string, error)
+	Message(ctx context.Context, id string) (sms.Message, error)
 	Messages(ctx context.Context, f storage.MessageFilter) (page []sms.Message, next string, err error)
 	Inbox(ctx context.Context, f storage.InboxFilter) (page []sms.Incoming, next string, err error)
+	// Link is what lies behind a text's link.
+	Link(ctx context.Context, token string) (sms.Link, error)
 }
 
 // Dead are the notices that were given up, newest first.

@@ -26,7 +26,7 @@ func (rt route) operation() huma.Operation {
 		Method: rt.method, Path: rt.path, Summary: rt.what,
 		OperationID: operationID(rt), MaxBodyBytes: maxBody,
 	}
-	if strings.HasSuffix(rt.path, ":batch") {
+	if large(rt.path) {
 		op.MaxBodyBytes = maxBatch
 	}
 	for name := range params(rt.path) {
@@ -126,6 +126,7 @@ func (a *API) mountAll() {
 		a.describe(rt)
 	}
 	a.mux.HandleFunc("/api/", a.unknown)
+	a.mux.HandleFunc("/2010-04-01/", a.doors.TwilioUnknown)
 	a.mux.Handle("/", a.cfg.pages())
 }
 
@@ -156,6 +157,7 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 // Who may use what, as the table below names it.
 var (
 	open        = access{open: true}
+	ownLogin    = access{open: true, door: true}
 	anybody     = access{roles: everyone, scopes: Scopes}
 	textRead    = access{roles: everyone, scopes: []string{ScopeSMS}}
 	textWrite   = access{roles: workers, scopes: []string{ScopeSMS}}
@@ -181,26 +183,25 @@ func table() []route {
 		{"GET", "/api/v1/me", "who is logged in", anybody, serve((*API).me)},
 		{"GET", "/api/v1/ws", "the WebSocket, subprotocol " + subprotocol, socketScope, mountSocket},
 
-		{"POST", "/api/v1/sms/jobs", "send a text to one or many", textWrite, made(http.StatusAccepted, (*API).postJob)},
+		{"POST", "/api/v1/sms/jobs", "send a text to one or many", textWrite, mountJob},
 		{"GET", "/api/v1/sms/jobs/{id}", "a job with its messages", textRead, serve((*API).getJob)},
 		{"DELETE", "/api/v1/sms/jobs/{id}", "cancel what is not yet submitted", textWrite, serve((*API).cancelJob)},
 		{"DELETE", "/api/v1/sms/jobs", "cancel by ?ref=", textWrite, serve((*API).cancelRef)},
-		{"POST", "/api/v1/sms/jobs/{id}/confirm", "let a large job go", textConfig, nil},
-		{"POST", "/api/v1/sms/jobs/{id}/ack", "acknowledge a notice", textWrite, nil},
+		{"POST", "/api/v1/sms/jobs/{id}/confirm", "let a large job go", textConfig, serve((*API).confirmJob)},
+		{"POST", "/api/v1/sms/jobs/{id}/ack", "acknowledge a notice", textWrite, serve((*API).ackJob)},
 		{"GET", "/api/v1/sms/messages", "messages by number, status, reference", textRead, serve((*API).listMessages)},
 		{"GET", "/api/v1/sms/inbox", "incoming texts", textRead, serve((*API).listInbox)},
-		{"POST", "/api/v1/sms/inbox/{id}/claim", "take an incoming text", textWrite, nil},
-		{"POST", "/api/v1/sms/inbox/{id}/answer", "answer an incoming text", textWrite, nil},
-		{"POST", "/api/v1/sms/inbox/{id}/match", "say which job it answers", textWrite, nil},
-		{"POST", "/api/v1/sms/alerts", "Alertmanager and Grafana", textWrite, nil},
-		{"GET", "/api/v1/sms/blacklist", "numbers refused", textPolicy, nil},
-		{"PUT", "/api/v1/sms/blacklist", "numbers refused", textConfig, nil},
-		{"GET", "/api/v1/sms/quiet_hours", "hours without marketing", textPolicy, nil},
-		{"PUT", "/api/v1/sms/quiet_hours", "hours without marketing", textConfig, nil},
-		{"GET", "/api/v1/sms/routes", "prefixes and accounts", textPolicy, nil},
-		{"PUT", "/api/v1/sms/routes", "prefixes and accounts", textConfig, nil},
-		{"GET", "/api/v1/sms/codes", "words for Stat", textPolicy, nil},
-		{"PUT", "/api/v1/sms/codes", "words for Stat", textConfig, nil},
+		{"POST", "/api/v1/sms/inbox/{id}/claim", "take an incoming text", textWrite, serve((*API).claimText)},
+		{"POST", "/api/v1/sms/inbox/{id}/answer", "answer an incoming text", textWrite, made(http.StatusAccepted, (*API).answerText)},
+		{"POST", "/api/v1/sms/inbox/{id}/match", "say which job it answers", textWrite, serve((*API).matchText)},
+		{"GET", "/api/v1/sms/blacklist", "numbers refused", textPolicy, serve((*API).getBlacklist)},
+		{"PUT", "/api/v1/sms/blacklist", "numbers refused", textConfig, serve((*API).putBlacklist)},
+		{"GET", "/api/v1/sms/quiet_hours", "hours without marketing", textPolicy, serve((*API).getQuietHours)},
+		{"PUT", "/api/v1/sms/quiet_hours", "hours without marketing", textConfig, serve((*API).putQuietHours)},
+		{"GET", "/api/v1/sms/routes", "prefixes and accounts", textPolicy, serve((*API).getTextRoutes)},
+		{"PUT", "/api/v1/sms/routes", "prefixes and accounts", textConfig, serve((*API).putTextRoutes)},
+		{"GET", "/api/v1/sms/codes", "words for Stat", textPolicy, serve((*API).getCodes)},
+		{"PUT", "/api/v1/sms/codes", "words for Stat", textConfig, serve((*API).putCodes)},
 
 		{"GET", "/api/v1/webhooks/dead", "notices given up", hookRead, serve((*API).listDead)},
 		{"POST", "/api/v1/webhooks/dead/{id}/replay", "send one again", siteEdit, serve((*API).replay)},
@@ -240,25 +241,12 @@ func objects() []route {
 	return out
 }
 
-// doors are other products' ways in, with log-ins of their own.
-func doors() []route {
-	var out []route
-	add := func(method, path, what string) {
-		out = append(out, route{method, path, what, open, nil})
+// links are what a text may hold a link to.
+func links() []route {
+	return []route{
+		{"GET", "/a/{token}", "the link of a notice", open, raw(func(a *API) http.HandlerFunc { return a.link })},
+		{"POST", "/a/{token}", "a button behind it", open, raw(func(a *API) http.HandlerFunc { return a.press })},
 	}
-	add("POST", "/2010-04-01/Accounts/{sid}/Messages.json", "Twilio: send")
-	add("GET", "/2010-04-01/Accounts/{sid}/Messages/{message}", "Twilio: one message")
-	for _, method := range []string{"GET", "POST"} {
-		for _, base := range []string{"", "/index.php"} {
-			add(method, base+"/http_api/send_sms", "SMSEagle")
-			add(method, base+"/jsonrpc/sms", "SMSEagle")
-		}
-		add(method, "/api/v2/messages/sms", "SMSEagle")
-		add(method, "/cgi-bin/sendsms", "Kannel")
-		add(method, "/a/{token}", "the link of a notice")
-	}
-	add("GET", "/massenversand/send", "Zammad")
-	return out
 }
 
 func mountSocket(a *API, rt route) {

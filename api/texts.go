@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,8 +31,7 @@ func (priority) Schema(huma.Registry) *huma.Schema {
 	}
 }
 
-// jobBody is what POST /api/v1/sms/jobs takes. What is not served yet is
-// refused by name unless it is empty.
+// jobBody is what POST /api/v1/sms/jobs takes.
 type jobBody struct {
 	To          []string       `json:"to,omitempty" maxItems:"10000"`
 	Text        string         `json:"text,omitempty"`
@@ -53,7 +55,7 @@ func (b jobBody) request(who *caller) sms.Request {
 		To: b.To, Text: b.Text, Template: b.Template, Vars: b.Vars, Account: b.Account,
 		Ref: b.Ref, Key: b.Key, Class: b.Class, Priority: b.Priority.Priority, CallbackURL: b.CallbackURL,
 		SendAt: b.SendAt, ValidUntil: b.ValidUntil, Tiers: b.Tiers, Repeat: b.Repeat,
-		Dedup: b.Dedup, Signer: signerOf(who),
+		Dedup: b.Dedup, Signer: signerOf(who), Limits: who.limits,
 	}
 }
 
@@ -73,27 +75,124 @@ type jobOut struct {
 	Body   sms.Job
 }
 
-// postJob answers 202 when a job is on disk, 200 with the first one where its
-// key was used before.
-func (a *API) postJob(ctx context.Context, in *struct{ Body jobBody }) (*jobOut, error) {
-	who := callerOf(ctx)
-	if in.Body.CallbackURL != "" && !who.program() {
-		return nil, unprocessable(at("body.callback_url", "needs a key, which signs what is sent there", in.Body.CallbackURL))
+// jobIn takes any body: [API.postJob] checks it, so that what does not fit
+// the schema is told together with what else is wrong.
+type jobIn struct{ Body anyJob }
+
+type anyJob struct{ raw json.RawMessage }
+
+// Schema implements [huma.SchemaProvider].
+func (anyJob) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
+
+// UnmarshalJSON keeps the body as it is.
+func (j *anyJob) UnmarshalJSON(raw []byte) error {
+	j.raw = slices.Clone(raw)
+	return nil
+}
+
+// mountJob mounts postJob and describes the body that it checks itself.
+func mountJob(a *API, rt route) {
+	made(http.StatusAccepted, (*API).postJob)(a, rt)
+	doc := a.huma.OpenAPI()
+	a.jobSchema = doc.Components.Schemas.Schema(reflect.TypeFor[jobBody](), true, "JobBody")
+	doc.Paths[rt.path].Post.RequestBody.Content["application/json"].Schema = a.jobSchema
+}
+
+// postJob answers 202 when a job is on disk, or where it is the same as one
+// within its window; 200 with the first one where its key was used before.
+func (a *API) postJob(ctx context.Context, in *jobIn) (*jobOut, error) {
+	body, faults, err := a.readJob(ctx, in.Body.raw)
+	if err != nil {
+		return nil, err
 	}
-	job, created, err := a.deps.Texter.Accept(ctx, in.Body.request(who))
+	if len(faults) > 0 {
+		return nil, a.allFaults(ctx, body, faults)
+	}
+	job, created, err := a.deps.Texter.Accept(ctx, body.request(callerOf(ctx)))
 	if err != nil {
 		return nil, textProblem(err)
 	}
 	out := &jobOut{Status: http.StatusAccepted, Body: job}
-	if !created {
+	if !created && body.Key != "" && job.Key == body.Key {
 		out.Status = http.StatusOK
 	}
 	return out, nil
 }
 
+// readJob reads a body, without what does not fit the schema, and gives the
+// faults there.
+func (a *API) readJob(ctx context.Context, raw json.RawMessage) (body jobBody, faults []error, err error) {
+	var parsed any
+	if err := json.Unmarshal(raw, &parsed); err != nil {
+		return body, nil, fmt.Errorf("read job: %w", err) // which huma has read before
+	}
+	where, found := huma.NewPathBuffer(nil, 0), &huma.ValidateResult{}
+	where.Push("body")
+	huma.Validate(a.huma.OpenAPI().Components.Schemas, a.jobSchema, where, huma.ModeWriteToServer, parsed, found)
+	if len(found.Errors) > 0 {
+		if raw, err = fitting(parsed, found.Errors); err != nil {
+			return body, nil, unprocessable(found.Errors...)
+		}
+	}
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return body, nil, unprocessable(append(found.Errors, at("body", err.Error(), nil))...)
+	}
+	if body.CallbackURL != "" && !callerOf(ctx).program() {
+		found.Errors = append(found.Errors, at("body.callback_url", "needs a key, which signs what is sent there", body.CallbackURL))
+	}
+	return body, found.Errors, nil
+}
+
+// fitting is a body without the fields that have faults.
+func fitting(parsed any, faults []error) (json.RawMessage, error) {
+	object, ok := parsed.(map[string]any)
+	if !ok {
+		return nil, errors.New("the body is no object")
+	}
+	places := placesOf(faults)
+	maps.DeleteFunc(object, func(key string, _ any) bool {
+		return slices.ContainsFunc(places, func(p string) bool { return covers("body."+key, p) })
+	})
+	return json.Marshal(object)
+}
+
+// placesOf are where faults are.
+func placesOf(faults []error) (places []string) {
+	for _, f := range faults {
+		var d *huma.ErrorDetail
+		if errors.As(f, &d) {
+			places = append(places, d.Location)
+		}
+	}
+	return places
+}
+
+// allFaults adds to faults what the gateway finds in other fields.
+func (a *API) allFaults(ctx context.Context, body jobBody, faults []error) error {
+	var more sms.Invalid
+	if err := a.deps.Texter.Check(ctx, body.request(callerOf(ctx))); err != nil && !errors.As(err, &more) {
+		return textProblem(err)
+	}
+	told := placesOf(faults)
+	for _, f := range more {
+		where := "body." + f.Field
+		if !slices.ContainsFunc(told, func(t string) bool { return covers(t, where) || covers(where, t) }) {
+			faults = append(faults, at(where, f.Err.Error(), nil))
+		}
+	}
+	return unprocessable(faults...)
+}
+
+// covers says whether a place is another one or lies around it.
+func covers(place, other string) bool {
+	rest, in := strings.CutPrefix(other, place)
+	return in && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 // textProblem puts what the gateway says into a problem.
 func textProblem(err error) error {
 	var invalid sms.Invalid
+	var over *sms.OverLimit
 	switch {
 	case errors.As(err, &invalid):
 		var faults []error
@@ -101,6 +200,10 @@ func textProblem(err error) error {
 			faults = append(faults, at("body."+f.Field, f.Err.Error(), nil))
 		}
 		return unprocessable(faults...)
+	case errors.As(err, &over):
+		return overLimit(over)
+	case errors.Is(err, sms.ErrNotAwaiting):
+		return huma.NewError(http.StatusConflict, err.Error())
 	case errors.Is(err, sms.ErrKeyConflict):
 		return huma.NewError(http.StatusConflict, "the key belongs to another job", at("body.key", err.Error(), nil))
 	case errors.Is(err, sms.ErrNotFound), errors.Is(err, storage.ErrNotFound):
@@ -186,29 +289,12 @@ func onlyOf(ctx context.Context) string {
 	return ""
 }
 
-type inboxIn struct {
-	Since   time.Time `query:"since" doc:"inclusive"`
-	Matched string    `query:"matched" enum:"true,false" doc:"whether it answers a job"`
-	Paged
-}
-
-func (a *API) listInbox(ctx context.Context, in *inboxIn) (*rows[sms.Incoming], error) {
-	f := storage.InboxFilter{Since: stamp.At(in.Since), Limit: in.limit(), Cursor: in.Cursor, Signer: onlyOf(ctx)}
-	if in.Matched != "" {
-		matched := in.Matched == "true"
-		f.Matched = &matched
-	}
-	texts, next, err := a.deps.Texts.Inbox(ctx, f)
-	if err != nil {
-		return nil, fmt.Errorf("list inbox: %w", err)
-	}
-	return pageOf(texts, next), nil
-}
-
 // ownerOf is the user whose job an event about a text belongs to; empty where
 // it was a program's, or where the event is about something else.
 func (a *API) ownerOf(ctx context.Context, e *cti.Event) string {
-	if e.Type != cti.EventSMSStatus && e.Type != cti.EventSMSReceived {
+	switch e.Type {
+	case cti.EventSMSStatus, cti.EventSMSLate, cti.EventSMSReceived, cti.EventSMSInbox, cti.EventNoticeStep, cti.EventNoticeAck:
+	default:
 		return ""
 	}
 	id, _ := e.UserData["job"].(string)

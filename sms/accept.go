@@ -150,6 +150,23 @@ func (w *work) byKey(p plan) (job Job, found bool, err error) {
 	return job, true, err
 }
 
+// Check gives what is wrong with a request, as Accept would, and stores
+// nothing. Errors: [Invalid], or the store's.
+func (g *Gateway) Check(ctx context.Context, req Request) error {
+	if err := g.readRules(ctx); err != nil {
+		return err
+	}
+	p, err := g.plan(ctx, req)
+	var faults Invalid
+	if err != nil && !errors.As(err, &faults) {
+		return err
+	}
+	if _, err = g.explain(ctx, p, faults); errors.As(err, &faults) {
+		return faults.orNil()
+	}
+	return err
+}
+
 // explain answers a request with faults: with its job, where it was taken
 // before they were any (its valid_until is past by now), else with all faults,
 // also those that only the store knows of.

@@ -299,6 +299,7 @@ func (a *app) openTexts(context.Context) error {
 			return fmt.Errorf("sms account %s: %w", account.Name, err)
 		}
 		a.carriers[account.Name] = carrier
+		a.metrics.Account(account.Name)
 		carriers = append(carriers, carrier)
 		cfg.Accounts = append(cfg.Accounts, account.Gateway())
 	}
@@ -320,7 +321,7 @@ func (a *app) openFace(ctx context.Context) error {
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,
-		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), Dead: a.db.Notices(), Site: a.db, Editor: a.site,
+		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
 	})
 	if err != nil {
