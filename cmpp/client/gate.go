@@ -189,13 +189,15 @@ func (g *gate) trouble() string {
 	return "connection lost"
 }
 
+// state tells whether the account is up. One that is to be tried again is: who
+// sends by accounts that are up would else never try it.
 func (g *gate) state() (up bool, since time.Time, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
+	switch t := g.standing.trust; {
 	case g.up == 0:
 		return false, g.since, g.why
-	case g.standing.trust != good:
+	case t == barred || t == proving:
 		return false, g.since, g.standing.why
 	}
 	return true, g.since, ""

@@ -190,7 +190,13 @@ func TestProbeThatSaysNothing(t *testing.T) {
 			e.answer(f, cmpp.ResultService)
 			<-done
 		}
+		if b.client.State().Up {
+			t.Error("up while barred")
+		}
 		<-b.client.Ready()
+		if s := b.client.State(); !s.Up {
+			t.Errorf("down when it is to be tried: %+v", s)
+		}
 		done := b.submit("1")
 		f, _ := next[*cmpp.Submit](e)
 		e.answer(f, cmpp.ResultDestTerminalID)
