@@ -314,6 +314,9 @@ type twilioFault struct {
 
 func (d *Doors) twilioError(w http.ResponseWriter, r *http.Request, err error) {
 	why := d.refused(r.Context(), err)
+	if why.kind == badTo {
+		why = refuse(badTo, "To", why.text) // there is only one
+	}
 	f := twilioFault{Code: twilioCodes[why.kind], Message: why.Error(), Status: why.kind.status()}
 	f.MoreInfo = "https://www.twilio.com/docs/errors/" + strconv.Itoa(f.Code)
 	if why.kind == badKey {

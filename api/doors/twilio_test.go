@@ -120,7 +120,7 @@ func TestTwilioGatewayRefuses(t *testing.T) {
 	form := url.Values{"To": {"+861"}, "From": {"10690000"}, "Body": {"x"}, "StatusCallback": {"http://127.0.0.1/"}}
 	res := twilioPost(form).do(t, &house{})
 	var f twilioFault
-	if err := json.NewDecoder(res.Body).Decode(&f); err != nil || f.Code != 21211 || f.Status != 400 || res.StatusCode != 400 {
+	if err := json.NewDecoder(res.Body).Decode(&f); err != nil || f.Code != 21211 || f.Status != 400 || f.Message != `To: "+861" is no number` || res.StatusCode != 400 {
 		t.Errorf("a bad To = %d %+v %v, want 21211", res.StatusCode, f, err)
 	}
 	for field, code := range map[string]int{"callback_url": 21609, "account": 21606, "text": 21602, "send_at": 35114, "priority": 20001} {
