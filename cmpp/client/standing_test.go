@@ -149,6 +149,25 @@ func TestRunEndsWithAnAcceptedOne(t *testing.T) {
 	})
 }
 
+// TestLongMessageCountsOnce: its parts are refused together.
+func TestLongMessageCountsOnce(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, b *bubble) {
+		e := b.accept()
+		done := b.submit("一", "二", "三", "四", "五", "六")
+		var open []frame
+		for range 6 {
+			f, _ := next[*cmpp.Submit](e)
+			open = append(open, f)
+		}
+		for _, f := range open {
+			e.answer(f, cmpp.ResultService)
+		}
+		if o := <-done; !isRejected(o.err) || !b.client.State().Up {
+			t.Errorf("%v, %+v", o.err, b.client.State())
+		}
+	})
+}
+
 // TestExtensionDigitsAreNoAccountFault: result 10 for a message with digits
 // behind the access number goes to sms, which leaves them away from then on.
 func TestExtensionDigitsAreNoAccountFault(t *testing.T) {

@@ -107,8 +107,9 @@ func (s *session) answered(sequence uint32, p *cmpp.SubmitResp) {
 // account, the message is given back: the account is tried again later.
 func (s *session) refused(g *part, result cmpp.Result, now time.Time) {
 	m, words := g.message, "refused by the gateway: result "+result.String()
+	counted := m.fault != nil // a long message counts once
 	s.reject(m, &sms.Rejected{Code: int(result), Text: words})
-	if !blamesAccount(result) || result == cmpp.ResultSrcID && m.extended {
+	if counted || !blamesAccount(result) || result == cmpp.ResultSrcID && m.extended {
 		s.log.Warn("message refused", "message", m.id, "part", g.index+1, "result", result.String())
 		return
 	}
