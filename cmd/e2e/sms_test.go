@@ -173,7 +173,7 @@ func TestBadJobsStoreNothing(t *testing.T) {
 		"bad number":       {map[string]any{"to": []string{"13800138000", "12"}, "text": "x"}, 422, "to[1]"},
 		"no text":          {map[string]any{"to": []string{"13800138000"}}, 422, "text"},
 		"unknown key":      {map[string]any{"to": []string{"13800138000"}, "text": "x", "colour": "red"}, 422, "colour"},
-		"not built yet":    {map[string]any{"to": []string{"13800138000"}, "text": "x", "send_at": "2030-01-01T00:00:00Z"}, 422, "not yet supported"},
+		"over already":     {map[string]any{"to": []string{"13800138000"}, "text": "x", "valid_until": "2020-01-01T00:00:00Z"}, 422, "valid_until"},
 		"no such template": {map[string]any{"to": []string{"13800138000"}, "template": "nope"}, 422, "template"},
 	} {
 		var problem string
