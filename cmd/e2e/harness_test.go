@@ -213,7 +213,7 @@ sip:
 		text += "lookup: {url: \"" + l.lookup + "\", timeout: 800ms}\n"
 	}
 	if l.webhook != "" {
-		text += "webhooks:\n  - {url: \"" + l.webhook + "\", secret: hook-secret, events: [\"call.*\", \"sms.*\"]}\n"
+		text += "webhooks:\n  - {url: \"" + l.webhook + "\", secret: hook-secret, events: [\"call.*\", \"sms.*\", \"notice.*\"]}\n"
 	}
 	put(t, filepath.Join(dir, "callbox.yaml"), []byte(text+l.extra))
 	put(t, filepath.Join(dir, "site.yaml"), []byte(or(l.site, usualSite)))
