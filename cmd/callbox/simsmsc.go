@@ -67,6 +67,7 @@ type smscFaults struct {
 	ForeignReports bool          `group:"Faults of reports" help:"Reports come over another connection than the SUBMIT's."`
 	Intermediate   bool          `group:"Faults of reports" help:"ACCEPTD comes before each report."`
 	NarrowReports  bool          `group:"Faults of reports" help:"Reports of 60 bytes in 3.0."`
+	SwappedIDs     bool          `name:"swapped-ids" group:"Faults of reports" help:"Reports name their message with its bytes reversed."`
 	ShortLinkID    bool          `name:"short-link-id" group:"Faults of reports" help:"Report frames end 11 bytes early."`
 	UDHI40         bool          `name:"udhi-40" group:"Faults of texts that come in" help:"Long ones with TP_udhi 0x40."`
 }
@@ -123,7 +124,7 @@ func (f *smscFaults) faults() cmpptest.Faults {
 		ReportJitter: seconds(f.ReportJitter), LateShare: f.LateShare, LateDelay: seconds(f.LateDelay),
 		ReportFirst: f.ReportFirst, EarlyShare: f.EarlyShare, DoubleReports: f.DoubleReports, DoubleShare: f.DoubleShare,
 		OrphanShare: f.OrphanShare, ForeignReports: f.ForeignReports, Intermediate: f.Intermediate,
-		NarrowReports: f.NarrowReports, ShortLinkID: f.ShortLinkID, UDHI40: f.UDHI40,
+		NarrowReports: f.NarrowReports, SwappedIDs: f.SwappedIDs, ShortLinkID: f.ShortLinkID, UDHI40: f.UDHI40,
 	}
 	for _, stat := range f.FailStats {
 		out.FailStats = append(out.FailStats, cmpp.Stat(stat))

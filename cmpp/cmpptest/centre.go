@@ -93,7 +93,7 @@ type Stats struct {
 	FlowControl    int `json:"flow_control"`  // result 8 for any reason
 	Rejected       int `json:"rejected"`
 	Resent         int `json:"resent"`          // SUBMITs whose sequence had been seen on that connection
-	MaxOpen        int `json:"max_open"`        // most SUBMITs ever open on one connection
+	MaxOpen        int `json:"max_open"`        // most SUBMITs ever open on one connection: read and not answered, so 1 unless answers take time
 	WindowExceeded int `json:"window_exceeded"` // SUBMITs beyond the window, answered with result 8
 	Malformed      int `json:"malformed"`       // frames that ended their connection
 	Canceled       int `json:"canceled"`

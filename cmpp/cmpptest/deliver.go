@@ -45,10 +45,13 @@ func (c *Centre) InjectReport(to string, r cmpp.Report) {
 	c.plan(0, &delivery{report: &r, from: r.DestTerminalID, to: to})
 }
 
-// InjectDeliver sends a DELIVER as it is.
+// InjectDeliver sends a DELIVER as it is; one without Msg_Id gets one.
 func (c *Centre) InjectDeliver(p cmpp.Deliver) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if p.MsgID == 0 {
+		p.MsgID = c.nextID(1)
+	}
 	c.plan(0, &delivery{raw: &p, id: p.MsgID})
 }
 
@@ -236,6 +239,9 @@ func (c *Centre) frame(d *delivery, v cmpp.Version) *cmpp.Deliver {
 func (c *Centre) reportBody(r cmpp.Report, v cmpp.Version) []byte {
 	if r.DoneTime == "" {
 		r.DoneTime = cmpp.ReportTime(c.cfg.Now())
+	}
+	if c.faults.SwappedIDs {
+		r.MsgID = r.MsgID.Swapped()
 	}
 	if c.faults.NarrowReports {
 		v = cmpp.V20

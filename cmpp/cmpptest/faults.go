@@ -56,6 +56,7 @@ type Faults struct {
 	ForeignReports bool        `json:"foreign_reports"` // reports come over another connection than the SUBMIT's, if there is one
 	Intermediate   bool        `json:"intermediate"`    // an ACCEPTD comes before each report
 	NarrowReports  bool        `json:"narrow_reports"`  // 60-byte body in 3.0 too
+	SwappedIDs     bool        `json:"swapped_ids"`     // reports name their message with its bytes reversed
 	ShortLinkID    bool        `json:"short_link_id"`   // report frames end 11 bytes early
 	UDHI40         bool        `json:"udhi_40"`         // long incoming texts with TP_udhi 0x40
 }

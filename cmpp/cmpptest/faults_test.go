@@ -168,6 +168,34 @@ func TestEarlyReport(t *testing.T) {
 	}
 }
 
+func TestReportsInOtherForms(t *testing.T) {
+	for name, tt := range map[string]struct {
+		faults Faults
+		body   int
+		frame  int
+	}{
+		"usual": {Faults{}, 71, 12 + 97 + 71}, "60 bytes": {Faults{NarrowReports: true}, 60, 12 + 97 + 60},
+		"short frame": {Faults{ShortLinkID: true}, 71, 12 + 97 + 71 - 11}, "reversed": {Faults{SwappedIDs: true}, 71, 12 + 97 + 71},
+	} {
+		_, addr := serve(t, Config{Faults: tt.faults})
+		p := in(t, addr)
+		p.send(2, submit("1"))
+		_, resp := receive[*cmpp.SubmitResp](p)
+		h, body, err := p.r.Next()
+		var d cmpp.Deliver
+		var r cmpp.Report
+		if err := errors.Join(err, d.Decode(body, cmpp.V30), r.Decode(d.MsgContent)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if tt.faults.SwappedIDs {
+			r.MsgID = r.MsgID.Swapped()
+		}
+		if r.MsgID != resp.MsgID || len(d.MsgContent) != tt.body || int(h.Length) != tt.frame {
+			t.Errorf("%s: %+v in %d of %d bytes", name, r, len(d.MsgContent), h.Length)
+		}
+	}
+}
+
 func TestForeignReport(t *testing.T) {
 	_, addr := serve(t, Config{Faults: Faults{ForeignReports: true}})
 	p := in(t, addr)

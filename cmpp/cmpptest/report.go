@@ -29,6 +29,7 @@ func (c *Centre) fates(p *cmpp.Submit) []fate {
 			early: f.ReportFirst || c.chance(f.EarlyShare), double: f.DoubleReports || c.chance(f.DoubleShare),
 			late: c.chance(f.LateShare), orphan: c.chance(f.OrphanShare),
 		}
+		all[i].late = all[i].late && !all[i].early
 		if c.chance(f.FailShare) {
 			all[i].stat = f.FailStats[c.random.IntN(len(f.FailStats))]
 		}
