@@ -1,52 +1,43 @@
 package sms
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Confirm lets a job that awaits a confirmation go, and gives it as it then
 // is; again it changes nothing. Errors: [ErrNotFound], [ErrNotAwaiting].
 func (g *Gateway) Confirm(ctx context.Context, id string) (Job, error) {
-	if err := g.readRules(ctx); err != nil {
-		return Job{}, err
-	}
 	var job Job
-	err := g.update(ctx, "confirm job", func(w *work) (err error) {
-		if job, err = w.Job(id); err != nil {
-			return err
-		}
+	err := g.update(ctx, "confirm job", func(w *work) error {
 		before, err := w.Confirm(id)
-		if err != nil || before {
-			return err
+		if err == nil && !before {
+			err = w.letJobGo(id)
 		}
-		if job.Status != JobAwaitingConfirm {
-			return ErrNotAwaiting // it was canceled, or is too old
+		if err == nil {
+			job, err = w.Job(id)
 		}
-		if err := w.letJobGo(job); err != nil {
-			return err
-		}
-		job, err = w.Job(id)
 		return err
 	})
+	if err == nil {
+		g.alarm.by(time.Now())
+	}
 	return job, err
 }
 
 // letJobGo gives the first messages of a confirmed job their time, and starts
-// its notice.
-func (w *work) letJobGo(job Job) error {
-	at := w.at
-	if job.SendAt != nil && job.SendAt.After(at.Time) {
-		at = *job.SendAt
-	}
-	records, err := w.Records(Query{Job: job.ID, Statuses: []Status{Scheduled}})
+// its notice. There are none where it was canceled, or is too old by now.
+func (w *work) letJobGo(id string) error {
+	s, err := w.Standing(id)
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
-		if r.Tier > 0 {
-			continue
-		}
-		if err := w.letGo(r, at); err != nil {
-			return err
-		}
+	n, err := w.Start(id, w.notBefore(s.SendAt))
+	if err == nil && n == 0 {
+		err = ErrNotAwaiting
 	}
-	return w.startNotice(job.ID)
+	if err != nil {
+		return err
+	}
+	return w.startNotice(id)
 }

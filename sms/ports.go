@@ -156,6 +156,9 @@ type MessageTx interface {
 	// Next is the first time at which a message that waits is due, or over; zero
 	// for none.
 	Next() (stamp.Time, error)
+	// Start makes the scheduled messages of a job's first level due at at, and
+	// says how many these are.
+	Start(job string, at stamp.Time) (int, error)
 	// Restart makes the scheduled messages of a class due at their job's
 	// send_at, at the earliest at. Those without a time stay as they are.
 	Restart(class string, at stamp.Time) error

@@ -155,6 +155,17 @@ func (t *smsTx) Next() (stamp.Time, error) {
 	return moment(due.Int64), nil
 }
 
+// Start implements [sms.MessageTx].
+func (t *smsTx) Start(job string, at stamp.Time) (int, error) {
+	const q = "UPDATE sms_messages SET due = ? WHERE job = ? AND status = 'scheduled' AND tier = 0"
+	res, err := t.Exec(q, at.Millis(), job)
+	if err != nil {
+		return 0, fmt.Errorf("start job %s: %w", job, err)
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
 // Restart implements [sms.MessageTx].
 func (t *smsTx) Restart(class string, at stamp.Time) error {
 	const q = `UPDATE sms_messages SET due = max(?1, (SELECT send_at FROM sms_jobs j WHERE j.id = job))
