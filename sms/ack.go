@@ -23,7 +23,7 @@ const (
 // Limits of acknowledgements.
 const (
 	maxBy      = 128
-	maxRemark  = 500                 // characters
+	MaxRemark  = 500                 // characters
 	minSure    = byLatest            // of a reply that acknowledges
 	pressAgain = time.Minute         // the same button within it is one press
 	LinkLife   = 30 * 24 * time.Hour // of a link, from when its text was queued
@@ -107,8 +107,8 @@ func (p Press) check() error {
 		faults.add("word", "%q is on no button", p.Word)
 	case p.Word == WordLeft && p.Remark == "":
 		faults.add("remark", "is missing")
-	case utf8.RuneCountInString(p.Remark) > maxRemark || !clean(p.Remark):
-		faults.add("remark", "is longer than %d characters, or not plain text", maxRemark)
+	case utf8.RuneCountInString(p.Remark) > MaxRemark || !clean(p.Remark):
+		faults.add("remark", "is longer than %d characters, or not plain text", MaxRemark)
 	}
 	return faults.orNil()
 }

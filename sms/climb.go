@@ -24,20 +24,25 @@ func (g *Gateway) climbUntil(ctx context.Context) {
 		case err != nil:
 			g.log.Error("cannot take the notices' steps, trying again", "err", err)
 			sleep(ctx, storeWait)
-		case next.IsZero():
-			wait(ctx, g.steps)
 		default:
-			waitUntil(ctx, g.steps, next.Time)
+			g.awaitStep(ctx, next)
 		}
 	}
 }
 
-// waitUntil waits for c until at, but not for longer than a clock that is set
-// meanwhile should matter.
-func waitUntil(ctx context.Context, c <-chan struct{}, at time.Time) {
-	limit, cancel := context.WithTimeout(ctx, min(time.Until(at), climbLook))
-	defer cancel()
-	wait(limit, c)
+// awaitStep waits until a step is due or the steps are others, but not for
+// longer than a clock that is set meanwhile should matter. Zero: no step is to
+// come.
+func (g *Gateway) awaitStep(ctx context.Context, at stamp.Time) {
+	if !at.IsZero() {
+		limit, cancel := context.WithTimeout(ctx, min(time.Until(at.Time), climbLook))
+		defer cancel()
+		ctx = limit
+	}
+	select {
+	case <-ctx.Done():
+	case <-g.steps:
+	}
 }
 
 // climb takes what steps are due and gives the time of the next one; zero:
@@ -65,6 +70,7 @@ func (g *Gateway) climb(ctx context.Context) (next stamp.Time, err error) {
 	}
 	for _, r := range new {
 		g.counts.add(r.Account, Queued, 1)
+		g.alarm.of(r)
 	}
 	return next, nil
 }
@@ -191,7 +197,7 @@ func (w *work) startNotice(job string) error {
 	if err != nil || s.Notice == nil || s.Ack != nil {
 		return err
 	}
-	s.Notice.begin(w.at)
+	s.Notice.begin(w.notBefore(s.SendAt))
 	w.news.stepped = true
 	return w.SaveNotice(job, *s.Notice)
 }
@@ -220,17 +226,21 @@ func (w *work) endNotices(records []Record) error {
 	return nil
 }
 
+// notBefore is now, or at where that is yet to come.
+func (w *work) notBefore(at stamp.Time) stamp.Time {
+	if at.After(w.at.Time) {
+		return at
+	}
+	return w.at
+}
+
 // beginNotice starts the notice of a new job, unless it is to be confirmed
 // first.
 func (w *work) beginNotice(j *NewJob) {
 	if j.Notice == nil || j.Awaiting {
 		return
 	}
-	from := w.at
-	if j.SendAt.After(from.Time) {
-		from = j.SendAt
-	}
-	j.Notice.begin(from)
+	j.Notice.begin(w.notBefore(j.SendAt))
 	j.Step = j.Notice.Next
 	w.news.stepped = true
 }

@@ -12,16 +12,16 @@ import (
 	"callbox/sms"
 )
 
-const standingColumns = "id, ref, valid_until, notice, ack"
+const standingColumns = "id, ref, send_at, valid_until, notice, ack"
 
 func scanStanding(scan func(...any) error) (sms.Standing, error) {
 	var s sms.Standing
-	var until int64
+	var sendAt, until int64
 	var notice, ack string
-	if err := scan(&s.Job, &s.Ref, &until, &notice, &ack); err != nil {
+	if err := scan(&s.Job, &s.Ref, &sendAt, &until, &notice, &ack); err != nil {
 		return s, noRow(err)
 	}
-	s.Until = moment(until)
+	s.SendAt, s.Until = moment(sendAt), moment(until)
 	err := json.Unmarshal([]byte(ack), &s.Ack)
 	if notice != "" {
 		err = errors.Join(err, json.Unmarshal([]byte(notice), &s.Notice))
@@ -97,8 +97,8 @@ func (t *smsTx) AnnounceAck(job string) error {
 	if j.Ack != nil {
 		n.Time = j.Ack.Time
 	}
-	const q = "SELECT callback, signer FROM sms_messages WHERE job = ? LIMIT 1"
-	if err := t.QueryRow(q, job).Scan(&n.CallbackURL, &n.Signer); err != nil {
+	const q = "SELECT callback, signer, format FROM sms_messages WHERE job = ? LIMIT 1"
+	if err := t.QueryRow(q, job).Scan(&n.CallbackURL, &n.Signer, &n.Format); err != nil {
 		return fmt.Errorf("callback of job %s: %w", job, err)
 	}
 	return t.db.Notices().Add(t.Tx, n)
