@@ -106,7 +106,7 @@ func (a *app) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		a.openStorage, a.openMedia, a.recover, a.openSite,
 		a.openCalls, a.openPhones, a.openLines, a.openFloor, a.answer,
-		a.openInboxes, a.openTexts, a.openDoors, a.openHooks,
+		a.listen, a.openInboxes, a.openTexts, a.openDoors, a.openHooks,
 		a.openFace, a.openControl,
 	} {
 		if err := step(ctx); err != nil {
@@ -283,9 +283,38 @@ func (a *app) followPhones(ctx context.Context) error {
 	}
 }
 
+// listen takes the port of the pages; nothing is answered before openFace. It
+// stands before the texts, whose links lead there.
+func (a *app) listen(ctx context.Context) (err error) {
+	var d net.ListenConfig
+	if a.listener, err = d.Listen(ctx, "tcp", a.Box.HTTP.Listen); err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	a.life.onStop("http port", func() error {
+		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil // by whoever served it
+	})
+	return nil
+}
+
+// linkBase is what links in texts begin with.
+func (a *app) linkBase() string {
+	if public := strings.TrimRight(a.Box.HTTP.PublicURL, "/"); public != "" {
+		return public
+	}
+	base := "http://" + a.listener.Addr().String()
+	if len(a.Box.SMS.Accounts) > 0 {
+		a.Log.Warn("http.public_url is not set: links in texts ({ack}) lead to the box's own address, which phones may not reach", "address", base)
+	}
+	return base
+}
+
 func (a *app) openTexts(context.Context) error {
 	cfg := sms.Config{
 		AreaCode: a.Box.AreaCode, Allow: a.Box.Outbound.Allow, Log: a.Log, Templates: a.db.SMSTemplates(),
+		LinkBase:  a.linkBase(),
 		Location:  a.Box.Location(),
 		Events:    textEvents{a.journal, a.metrics, a.Log},
 		Submitted: a.metrics.Submit, Delivered: a.metrics.Delivery, Answered: a.metrics.Answer,
@@ -314,7 +343,7 @@ func (a *app) openTexts(context.Context) error {
 // httpGrace is how long requests under way may take when the daemon stops.
 const httpGrace = 2 * time.Second
 
-func (a *app) openFace(ctx context.Context) error {
+func (a *app) openFace(context.Context) error {
 	face, err := api.New(api.Config{
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
 		Pages: web.Handler(), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
@@ -326,10 +355,6 @@ func (a *app) openFace(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
-	}
-	var d net.ListenConfig
-	if a.listener, err = d.Listen(ctx, "tcp", a.Box.HTTP.Listen); err != nil {
-		return fmt.Errorf("http.listen: %w", err)
 	}
 	a.life.start("api", face.Run)
 	a.life.start("http", func(ctx context.Context) error {
