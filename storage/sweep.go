@@ -48,6 +48,8 @@ func (d *DB) SweepOnce(ctx context.Context, now time.Time) error {
 			WHERE d.dead = 1 AND n.time < ?1 LIMIT ?2)`, day(deadKept)},
 		{"told notices", `DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE time < ?1
 			AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notice = notices.id) LIMIT ?2)`, day(deadKept)},
+		{"unknown door rows", `UPDATE door_rows SET done = 1 WHERE (door, row) IN
+			(SELECT door, row FROM door_rows WHERE done = 0 AND written = 'unknown' AND changed < ?1 LIMIT ?2)`, day(deadKept)},
 		{"sessions", "DELETE FROM sessions WHERE token IN (SELECT token FROM sessions WHERE expires < ?1 LIMIT ?2)", now.UnixMilli()},
 		{"bindings", `DELETE FROM bindings WHERE (user, contact) IN
 			(SELECT user, contact FROM bindings WHERE expires < ?1 LIMIT ?2)`, now.UnixMilli()},

@@ -180,7 +180,7 @@ func (o Outbox) check(fault faultFunc) {
 		fault("outbox.values", "stands without a table")
 	}
 	for _, word := range slices.Sorted(maps.Keys(o.Values)) {
-		value, key := o.Values[word], "outbox.values." + word
+		value, key := o.Values[word], "outbox.values."+word
 		switch {
 		case !slices.Contains(statusWords, word):
 			fault(key, "is no status; there are %s", strings.Join(statusWords, ", "))

@@ -133,7 +133,7 @@ var drivers = map[string]how{
 	},
 	SQLServer: {
 		"sqlserver://user:password@127.0.0.1:1433?database=tickets",
-		func(dsn string) error { _, err := msdsn.Parse(dsn); return errors.Join(err, notEmpty(dsn)) },
+		sqlserverCheck,
 		func(dsn string, _ *time.Location) (driver.Connector, error) {
 			c, err := mssql.NewConnector(dsn)
 			if err == nil {
@@ -150,6 +150,16 @@ var drivers = map[string]how{
 }
 
 var errEmpty = errors.New("is empty")
+
+// sqlserverCheck refuses what the driver would take for the machine's own
+// server.
+func sqlserverCheck(dsn string) error {
+	_, err := msdsn.Parse(dsn)
+	if lower := strings.ToLower(dsn); err == nil && !strings.HasPrefix(lower, "sqlserver://") && !strings.Contains(lower, "server=") {
+		err = errors.New("names no server")
+	}
+	return err
+}
 
 func notEmpty(dsn string) error {
 	if dsn == "" {

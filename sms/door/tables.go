@@ -204,7 +204,7 @@ func (t *tables) claim(ctx context.Context, tx *sql.Tx, sh *shape, id string) (b
 	return n == 1, err
 }
 
-var errNotHeld = errors.New("is claimed, and does not read so: does the status column hold whole words? see outbox.values")
+var errNotHeld = errors.New("is not what the column says once it is written: is it a number, or narrow? see outbox.values")
 
 // claimed reads rows that were claimed. One that says something else by now is
 // no longer ours; where none does, the column cannot hold what is written.
@@ -222,7 +222,7 @@ func (t *tables) claimed(ctx context.Context, sh *shape, ids []string) ([]row, e
 	s.add(") ORDER BY ", t.name(t.out.ID))
 	rows, read, err := t.read(ctx, s, sh)
 	if err == nil && len(rows) == 0 && read.n > 0 {
-		return nil, fmt.Errorf("%s: %q %w", t.out.Status, t.out.value(wordClaimed), errNotHeld)
+		return nil, fmt.Errorf("column %s: %q %w", t.out.Status, t.out.value(wordClaimed), errNotHeld)
 	}
 	return rows, err
 }
