@@ -467,3 +467,74 @@ func TestAckIsToldOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestSendAtMovesTheWholeNotice: the levels count from when the first is told.
+func TestSendAtMovesTheWholeNotice(t *testing.T) {
+	inABubble(t, func(t *testing.T, d *desk) {
+		req := ladder()
+		at := time.Now().Add(time.Hour)
+		req.SendAt = &at
+		job := d.accept(req)
+		d.after(time.Hour - time.Millisecond)
+		d.stand(job.ID, sms.Scheduled, sms.Scheduled, sms.Scheduled)
+		d.after(time.Minute)
+		d.stand(job.ID, sms.Submitted, sms.Scheduled, sms.Scheduled)
+		d.after(time.Millisecond)
+		d.stand(job.ID, sms.Submitted, sms.Submitted, sms.Scheduled)
+	})
+}
+
+// TestNoticeAwaitsItsConfirmation: nothing climbs before, and what was
+// acknowledged meanwhile does not climb behind it.
+func TestNoticeAwaitsItsConfirmation(t *testing.T) {
+	for _, acked := range []bool{false, true} {
+		inABubble(t, func(t *testing.T, d *desk) {
+			req := ladder()
+			req.Limits.ConfirmOver = 2
+			job := d.accept(req)
+			d.after(time.Hour)
+			if j := d.stand(job.ID, sms.Scheduled, sms.Scheduled, sms.Scheduled); j.Status != sms.JobAwaitingConfirm {
+				t.Errorf("job is %s", j.Status)
+			}
+			if acked {
+				if _, err := d.Acknowledge(t.Context(), job.ID, sms.AckAPI, "x"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := d.Confirm(t.Context(), job.ID); err != nil {
+				t.Fatal(err)
+			}
+			d.after(60*time.Second - time.Millisecond)
+			second := sms.Scheduled
+			if acked {
+				second = sms.Canceled
+			}
+			d.stand(job.ID, sms.Submitted, second, second)
+			d.after(time.Millisecond)
+			if !acked {
+				d.stand(job.ID, sms.Submitted, sms.Submitted, sms.Scheduled)
+			}
+			d.after(time.Hour)
+			if want := map[bool]int{true: 1, false: 3}[acked]; len(d.line.submissions()) != want {
+				t.Errorf("acknowledged %t: %d sent, want %d", acked, len(d.line.submissions()), want)
+			}
+		})
+	}
+}
+
+// TestNothingClimbsPastValidUntil: neither a level nor a repeat.
+func TestNothingClimbsPastValidUntil(t *testing.T) {
+	inABubble(t, func(t *testing.T, d *desk) {
+		req := ladder()
+		req.Repeat = &sms.Repeat{Every: 50, Times: 9}
+		until := time.Now().Add(75 * time.Second)
+		req.ValidUntil = &until
+		job := d.accept(req)
+		d.after(time.Hour)
+		j := d.stand(job.ID, sms.Submitted, sms.Submitted, sms.Expired, sms.Submitted)
+		if !j.Notice.Next.IsZero() {
+			t.Errorf("notice = %+v", j.Notice)
+		}
+		d.checkSteps("repeated 0: 1", "released 1: 1")
+	})
+}
