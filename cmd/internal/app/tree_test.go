@@ -38,6 +38,7 @@ var mayImport = map[string]struct {
 	"acd/acdtest":         {[]string{"acd", "acd/strategy", "cti", "cti/media", "cti/ctitest"}, "a simulated floor"},
 	"sms":                 {nil, "texts know no protocol and no calls"},
 	"sms/door":            {[]string{"sms"}, "rows of a foreign database become texts"},
+	"sms/door/doortest":   {nil, "servers for tests"},
 	"cmpp":                {nil, "the protocol, standard library only"},
 	"cmpp/client":         {[]string{"cmpp", "sms"}, "it is an sms.Carrier"},
 	"cmpp/cmpptest":       {[]string{"cmpp"}, "the other side of the wire"},
@@ -66,8 +67,8 @@ var onlyHere = map[string][]string{
 	"github.com/hajimehoshi/go-mp3": {"ivr/speech"},
 	"github.com/tarm/serial":        {"voicebox"},
 
-	"github.com/go-sql-driver/mysql":  {"sms/door"},
-	"github.com/jackc/pgx":            {"sms/door"},
+	"github.com/go-sql-driver/mysql":  {"sms/door", "sms/door/doortest"},
+	"github.com/jackc/pgx":            {"sms/door", "sms/door/doortest"},
 	"github.com/microsoft/go-mssqldb": {"sms/door"},
 	"github.com/sijms/go-ora":         {"sms/door"},
 }
