@@ -15,7 +15,9 @@ import (
 )
 
 const (
-	maxClaim  = 256 // messages in one transaction
+	maxClaim  = 32  // messages in one transaction: others wait for it
+	slowClaim = 256 // where the disk is what takes the time
+	slowWrite = 10 * time.Millisecond
 	storeWait = time.Second
 	storeMost = 30 * time.Second
 	linkWait  = 5 * time.Second
@@ -149,7 +151,7 @@ func (l *lane) partly() bool {
 func (l *lane) take() []attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := min(len(l.answered), maxClaim)
+	n := min(len(l.answered), l.batch())
 	answers := l.answered[:n:n]
 	l.answered = l.answered[n:]
 	return answers
@@ -166,7 +168,15 @@ func (l *lane) room(ctx context.Context, settled int) int {
 	if !l.hungry || ctx.Err() != nil || !l.ready() || l.pause.left(time.Now()) > 0 {
 		return 0
 	}
-	return max(0, min(l.carrier.Capacity()-l.open+settled, maxClaim))
+	return max(0, min(l.carrier.Capacity()-l.open+settled, l.batch()))
+}
+
+// batch is how many messages one transaction settles and claims at most.
+func (l *lane) batch() int {
+	if l.writes.mean() >= slowWrite {
+		return slowClaim
+	}
+	return maxClaim
 }
 
 // ready says whether the carrier takes submits.

@@ -67,6 +67,7 @@ type DB struct {
 	notices *Notices
 	doors   *Doors
 	journal *Journal
+	keys    keyring
 
 	// What follows is the writer goroutine's.
 	conn     *sql.Conn     // of the transaction that is on

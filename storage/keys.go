@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"callbox/internal/stamp"
 	"callbox/sms"
@@ -41,22 +42,59 @@ func (d *DB) AddKey(ctx context.Context, name string, scopes []string, limits sm
 		AccountSID: "AC" + randomHex(16), Created: stamp.Now(),
 	}
 	text := randomKey()
-	sealed := d.cfg.Secret.Seal([]byte(text), keyContext(k.ID))
+	sealed, hash := d.cfg.Secret.Seal([]byte(text), keyContext(k.ID)), keyHash(text)
 	err := d.Write(ctx, "add API key", func(tx *sql.Tx) error {
 		_, err := tx.Exec(`INSERT INTO api_keys (id, name, hash, sealed, scopes, account_sid, confirm_over, per_second, per_day, created)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			k.ID, k.Name, keyHash(text), sealed, encode(k.Scopes), k.AccountSID,
+			k.ID, k.Name, hash[:], sealed, encode(k.Scopes), k.AccountSID,
 			k.ConfirmOver, k.PerSecond, k.PerDay, k.Created.Millis())
 		return conflict(err)
 	})
+	d.keys.forget()
 	return k, text, err
 }
 
 // RemoveKey revokes a key by its name. Error: [ErrNotFound].
 func (d *DB) RemoveKey(ctx context.Context, name string) error {
+	defer d.keys.forget()
 	return d.Write(ctx, "remove API key", func(tx *sql.Tx) error {
 		return mustHit(tx.Exec("DELETE FROM api_keys WHERE name = ?", name))
 	})
+}
+
+// keyring remembers keys by their hash, since each request comes with one,
+// until one is made or removed.
+type keyring struct {
+	mu    sync.Mutex
+	epoch int // how often all were forgotten
+	known map[[sha256.Size]byte]Key
+}
+
+func (r *keyring) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.epoch++
+	r.known = nil
+}
+
+func (r *keyring) find(hash [sha256.Size]byte) (k Key, epoch int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k, ok = r.known[hash]
+	return k, r.epoch, ok
+}
+
+// learn remembers k unless it may be gone since epoch.
+func (r *keyring) learn(hash [sha256.Size]byte, k Key, epoch int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if epoch != r.epoch {
+		return
+	}
+	if r.known == nil {
+		r.known = map[[sha256.Size]byte]Key{}
+	}
+	r.known[hash] = k
 }
 
 const selectKey = "SELECT id, name, scopes, account_sid, confirm_over, per_second, per_day, created FROM api_keys"
@@ -73,7 +111,16 @@ func scanKey(row scanner) (k Key, err error) {
 
 // KeyOf gives the key with this text. Error: [ErrNotFound].
 func (d *DB) KeyOf(ctx context.Context, text string) (Key, error) {
-	return scanKey(d.reader.QueryRowContext(ctx, selectKey+" WHERE hash = ?", keyHash(text)))
+	hash := keyHash(text)
+	k, epoch, ok := d.keys.find(hash)
+	if ok {
+		return k, nil
+	}
+	k, err := scanKey(d.reader.QueryRowContext(ctx, selectKey+" WHERE hash = ?", hash[:]))
+	if err == nil {
+		d.keys.learn(hash, k, epoch)
+	}
+	return k, err
 }
 
 // Keys gives all keys by name.
@@ -106,10 +153,7 @@ func (d *DB) KeySecret(ctx context.Context, id string) (string, error) {
 func keyContext(id string) string { return "api_keys/" + id }
 
 // keyHash finds a key; plain SHA-256 will do for a text of 238 random bits.
-func keyHash(text string) []byte {
-	sum := sha256.Sum256([]byte("callbox key " + text))
-	return sum[:]
-}
+func keyHash(text string) [sha256.Size]byte { return sha256.Sum256([]byte("callbox key " + text)) }
 
 func randomKey() string {
 	key := make([]byte, 0, keyLength)

@@ -1,8 +1,12 @@
 package number_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/nyaruka/phonenumbers"
 
 	"callbox/internal/number"
 )
@@ -200,6 +204,31 @@ func TestCarrier(t *testing.T) {
 	} {
 		if got := number.Carrier(e164); got != want {
 			t.Errorf("Carrier(%q) = %q, want %q", e164, got, want)
+		}
+	}
+}
+
+// TestMobilesAsInTheTables holds the short way for mobile numbers against the
+// tables, in every block there is.
+func TestMobilesAsInTheTables(t *testing.T) {
+	for block := range 10_000 {
+		for _, tail := range []string{"000000", "999999", "138000"} {
+			n, want := fmt.Sprintf("1%04d%s", block, tail), ""
+			if parsed, err := phonenumbers.Parse(n, "CN"); err == nil && phonenumbers.IsValidNumber(parsed) {
+				want = phonenumbers.Format(parsed, phonenumbers.E164)
+			}
+			forms := []string{n}
+			switch {
+			case strings.HasPrefix(n, "100"), strings.HasPrefix(n, "106"):
+				want = "" // services
+			case want == "+86"+n:
+				forms = append(forms, "0"+n, "+86"+n)
+			}
+			for _, raw := range forms {
+				if got := number.Normalize(raw, area); got != want {
+					t.Fatalf("Normalize(%q) = %q, want %q", raw, got, want)
+				}
+			}
 		}
 	}
 }
