@@ -80,7 +80,7 @@ func (w *work) step(s Standing) (new []Record, err error) {
 	n := s.Notice
 	what := n.due(w.at)
 	if what == rest {
-		return nil, nil // it was moved on
+		return nil, w.SaveNotice(s.Job, *n) // its time is another
 	}
 	if !s.Until.IsZero() && w.at.After(s.Until.Time) {
 		return nil, w.stop(s) // nothing of it leaves any more

@@ -143,6 +143,10 @@ func TestOnlyARecipientAnswers(t *testing.T) {
 		if j := d.job(job.ID); j.Ack != nil {
 			t.Errorf("acknowledged by a stranger: %+v", j.Ack)
 		}
+		d.incoming(sms.Text{ID: "TD", From: zhang, Text: "退订"})
+		if j := d.job(job.ID); j.Ack != nil {
+			t.Errorf("acknowledged by an unsubscription: %+v", j.Ack)
+		}
 		d.incoming(sms.Text{ID: "2", From: zhang, Text: "D WO-7 完成"})
 		if j := d.job(job.ID); j.Ack == nil || j.Ack.By != "+86"+zhang {
 			t.Errorf("ack = %+v", j.Ack)
