@@ -136,17 +136,19 @@ func (w *work) acknowledge(job string, a Ack, asked bool) error {
 }
 
 // ackBy acknowledges the job that an incoming text answers, where that is sure
-// enough. A reply to a job that neither climbs, repeats nor has a link is told
+// enough: not where somebody else than its recipients quotes its ref, unless a
+// person says that it does. A reply to a job that neither climbs, repeats nor has a link is told
 // as a reply only.
 func (w *work) ackBy(in Incoming) error {
 	if in.Job == "" || in.Match < minSure {
 		return nil
 	}
-	got, err := w.Records(Query{Job: in.Job, To: in.From, Limit: 1})
-	if err != nil || len(got) == 0 {
-		return err // who quotes another's job does not answer for it
+	got, err := w.Records(Query{Job: in.Job, Limit: 1})
+	if err != nil {
+		return err
 	}
-	return w.acknowledge(in.Job, Ack{How: AckReply, By: in.From, Time: w.at}, got[0].Token != "")
+	linked := len(got) > 0 && got[0].Token != ""
+	return w.acknowledge(in.Job, Ack{How: AckReply, By: in.From, Time: w.at}, linked)
 }
 
 // linkPath is what stands before a link's token.
