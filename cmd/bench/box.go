@@ -24,6 +24,7 @@ type box struct {
 	key     string
 	http    string // http://127.0.0.1:PORT
 	sip     string // 127.0.0.1:PORT
+	flags   []string
 
 	*process
 }
@@ -34,7 +35,7 @@ func newBox(ctx context.Context, program, dir string, f files) (*box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("box: %w", err)
 	}
-	b := &box{program: program, dir: dir}
+	b := &box{program: program, dir: dir, flags: f.flags}
 	if err := f.write(dir); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,8 @@ func (b *box) command(ctx context.Context, args ...string) (string, error) {
 // start runs the daemon and waits until it is ready.
 func (b *box) start(ctx context.Context) error {
 	var err error
-	b.process, err = launch(b.dir, filepath.Join(b.dir, "daemon.log"), b.program, "serve", "-c", "callbox.yaml")
+	args := append([]string{"serve", "-c", "callbox.yaml"}, b.flags...)
+	b.process, err = launch(b.dir, filepath.Join(b.dir, "daemon.log"), b.program, args...)
 	if err != nil {
 		return fmt.Errorf("box: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,8 +21,10 @@ type files struct {
 	agents int
 	smsc   string // address of the SMS centre
 	window int
-	lines  int    // analogue ones
-	ports  string // folder of their serial ports
+	lines  int      // analogue ones
+	ports  string   // folder of their serial ports
+	rate   int      // SUBMITs a second; 0: as many as may be
+	flags  []string // of the daemon
 }
 
 // agentID is the id and the extension of agent i, its passwords follow from it.
@@ -51,8 +54,8 @@ sip:
 	if f.smsc != "" {
 		text += fmt.Sprintf(`sms:
   accounts:
-    - {name: cmcc, address: "%s", sp_id: "%s", secret: "%s", service_id: HELP, src_id: "%s", rate: 100000, window: %d}
-`, f.smsc, spID, secret, centre, f.window)
+    - {name: cmcc, address: "%s", sp_id: "%s", secret: "%s", service_id: HELP, src_id: "%s", rate: %d, window: %d}
+`, f.smsc, spID, secret, centre, cmp.Or(f.rate, 100_000), f.window)
 	}
 	if f.lines > 0 {
 		text += "voicebox:\n"

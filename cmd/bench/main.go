@@ -45,6 +45,7 @@ type bench struct {
 	clients  int
 	single   int
 	window   int
+	backlog  int
 	lines    int           // analogue ones, in a talk at a time
 	lineTalk time.Duration // how long they are measured
 	forward  int           // this is the child of floor
@@ -62,7 +63,22 @@ var sections = []section{
 	{"pop", "ring to pop, answer to audio, cost of a call's set-up", (*bench).pops},
 	{"lines", "analogue lines idle, ringing together, and in talks", (*bench).analogue},
 	{"sms", "texts through HTTP, CMPP and back", (*bench).texts},
+	{"slow", "the same on a disk that takes 20 ms a commit", (*bench).slowTexts},
+	{"rate", "texts at the pace of window and round trip, and of the contract", (*bench).pace},
+	{"urgent", "an urgent text behind a backlog", (*bench).urgent},
+	{"reports", "reports that come all at once", (*bench).storm},
 	{"submit", "HTTP 202 to SUBMIT on the wire, idle", (*bench).submits},
+}
+
+// texting are the sections that -only texts stands for.
+const texting = "sms,slow,rate,urgent,reports,submit"
+
+func names() string {
+	var all []string
+	for _, s := range sections {
+		all = append(all, s.name)
+	}
+	return strings.Join(all, ", ") + "; texts for the last six"
 }
 
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
@@ -91,8 +107,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 
 // all measures the sections that were asked for.
 func (b *bench) all(ctx context.Context, errs io.Writer) (rows []row, failed bool) {
+	only := strings.Split(strings.ReplaceAll(b.only, "texts", texting), ",")
 	for _, s := range sections {
-		if b.only != "" && !slices.Contains(strings.Split(b.only, ","), s.name) {
+		if b.only != "" && !slices.Contains(only, s.name) {
 			continue
 		}
 		b.log.Info("measuring", "section", s.name, "what", s.about)
@@ -112,7 +129,7 @@ func parse(args []string, errs io.Writer) (*bench, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.StringVar(&b.program, "callbox", "./bin/callbox", "the program to measure")
-	f.StringVar(&b.only, "only", "", "sections, with commas between: load, pop, lines, sms, submit (default: all)")
+	f.StringVar(&b.only, "only", "", "sections, with commas between: "+names()+" (default: all)")
 	f.BoolVar(&b.keep, "keep", false, "keep the daemons' folders and name them")
 	f.IntVar(&b.calls, "calls", 50, "load: bridged and recorded calls at a time")
 	f.DurationVar(&b.talk, "talk", 30*time.Second, "load: how long they are measured")
@@ -120,8 +137,9 @@ func parse(args []string, errs io.Writer) (*bench, error) {
 	f.IntVar(&b.popCalls, "pop-calls", 200, "pop: calls")
 	f.IntVar(&b.lines, "lines", 16, "lines: analogue lines idle and in talks; a quarter of them first")
 	f.DurationVar(&b.lineTalk, "line-talk", 30*time.Second, "lines: how long they are measured, talking and idle")
-	f.IntVar(&b.jobs, "jobs", 5000, "sms: jobs")
-	f.IntVar(&b.clients, "clients", 16, "sms: HTTP clients at a time")
+	f.IntVar(&b.jobs, "jobs", 15_000, "sms: texts")
+	f.IntVar(&b.clients, "clients", 64, "sms: HTTP clients at a time")
+	f.IntVar(&b.backlog, "backlog", 100_000, "urgent: texts that wait")
 	f.IntVar(&b.single, "single", 100, "submit: jobs, one by one")
 	f.IntVar(&b.window, "window", 128, "sms: SUBMITs open at a time")
 	f.IntVar(&b.forward, "forward", 0, "only pass packets on, for so many calls: what load is compared with")

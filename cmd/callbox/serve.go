@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"callbox/cmd/internal/app"
 	"callbox/cmd/internal/config"
@@ -17,7 +18,10 @@ type configFile struct {
 }
 
 // serveCmd is the daemon.
-type serveCmd struct{ configFile }
+type serveCmd struct {
+	configFile
+	SlowSync time.Duration `hidden:"" help:"Added to every commit: a slow disk, for measurements."`
+}
 
 // Help says how to stop it, with an example.
 func (serveCmd) Help() string {
@@ -43,7 +47,7 @@ func (c *serveCmd) Run(s *session) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	return app.Run(s.ctx, app.Options{
-		File: c.Config, Box: box, Version: version, Reload: hup, Log: s.log,
+		File: c.Config, Box: box, Version: version, Reload: hup, Log: s.log, SlowSync: c.SlowSync,
 		Ready: func(r app.Ready) {
 			fmt.Fprintln(s.err, r)
 			notifySystemd("READY=1")

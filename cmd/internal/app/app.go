@@ -45,6 +45,8 @@ type Options struct {
 	Reload  <-chan os.Signal // asks for both files to be read again
 	Ready   func(Ready)      // called once, when every part listens
 	Log     *slog.Logger
+	// SlowSync is added to every commit: a slow disk, for measurements.
+	SlowSync time.Duration
 }
 
 // Ready says where the daemon really listens.
@@ -147,6 +149,7 @@ func (a *app) openStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cfg.SlowSync = a.SlowSync
 	cfg.Committed = func(took time.Duration, _ int) { a.metrics.Commit(took) }
 	if a.db, err = storage.Open(ctx, cfg); err != nil {
 		return err
