@@ -25,6 +25,8 @@ type Gauges struct {
 	RecordingLag     float64
 	RecordingErrors  uint64
 	SMSQueueDepth    int
+	SMSOrphans       int                // reports that wait for their message
+	SMSTurned        uint64             // reports whose id came with its bytes turned round
 	CMPPWindowUsed   map[string]int     // by account
 	CMPPWindow       map[string]int     // by account
 	LineState        map[string]float64 // by line: 1 is up
@@ -44,8 +46,9 @@ type Metrics struct {
 	pop      prometheus.Histogram
 	mos      prometheus.Histogram
 	messages *prometheus.CounterVec
-	submit   prometheus.Histogram
-	delivery prometheus.Histogram
+	submit   *prometheus.SummaryVec
+	delivery *prometheus.SummaryVec
+	answer   *prometheus.SummaryVec
 	commit   prometheus.Histogram
 }
 
@@ -58,17 +61,26 @@ func NewMetrics() *Metrics {
 		pop:      seconds("callbox_screen_pop_seconds", "The agent's phone rings to the message on the screen's socket.", 0.001, 2, 14),
 		mos:      histogram("callbox_leg_mos", "Estimated quality of legs that ended.", prometheus.LinearBuckets(1, 0.25, 16)),
 		messages: counters("callbox_sms_messages_total", "Changes of messages' status.", "account", "status"),
-		submit:   seconds("callbox_sms_submit_seconds", "SUBMIT to its answer.", 0.001, 2, 16),
-		delivery: seconds("callbox_sms_delivery_seconds", "Submitted to delivered.", 0.1, 2, 18),
+		submit:   quantiles("callbox_sms_submit_seconds", "A message's acceptance, or its release, to submitted.", "account"),
+		delivery: quantiles("callbox_sms_delivery_seconds", "Submitted to delivered.", "account"),
+		answer:   quantiles("callbox_sms_answer_seconds", "SUBMIT to the carrier's answer.", "account"),
 		commit:   seconds("callbox_db_commit_seconds", "One commit of the database.", 0.0005, 2, 15),
 	}
-	m.registry.MustRegister(m.calls, m.setup, m.pop, m.mos, m.messages, m.submit, m.delivery, m.commit,
+	m.registry.MustRegister(m.calls, m.setup, m.pop, m.mos, m.messages, m.submit, m.delivery, m.answer, m.commit,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+// quantiles tells the median, p95 and p99 of the last ten minutes.
+func quantiles(name, help string, labels ...string) *prometheus.SummaryVec {
+	return prometheus.NewSummaryVec(prometheus.SummaryOpts{
+		Name: name, Help: help, MaxAge: 10 * time.Minute, AgeBuckets: 5,
+		Objectives: map[float64]float64{0.5: 0.02, 0.95: 0.005, 0.99: 0.001},
+	}, labels)
 }
 
 func seconds(name, help string, first, factor float64, count int) prometheus.Histogram {
@@ -120,11 +132,27 @@ func (m *Metrics) Message(account, status string) {
 	m.messages.WithLabelValues(account, status).Inc()
 }
 
-// Submit times a SUBMIT to its answer.
-func (m *Metrics) Submit(d time.Duration) { m.submit.Observe(d.Seconds()) }
+// Account begins the series of an account at a carrier of texts.
+func (m *Metrics) Account(name string) {
+	for _, v := range []*prometheus.SummaryVec{m.submit, m.delivery, m.answer} {
+		v.WithLabelValues(name)
+	}
+}
+
+// Submit times a message's acceptance, or its release, to submitted.
+func (m *Metrics) Submit(account string, d time.Duration) {
+	m.submit.WithLabelValues(account).Observe(d.Seconds())
+}
 
 // Delivery times submitted to delivered.
-func (m *Metrics) Delivery(d time.Duration) { m.delivery.Observe(d.Seconds()) }
+func (m *Metrics) Delivery(account string, d time.Duration) {
+	m.delivery.WithLabelValues(account).Observe(d.Seconds())
+}
+
+// Answer times a SUBMIT to the carrier's answer.
+func (m *Metrics) Answer(account string, d time.Duration) {
+	m.answer.WithLabelValues(account).Observe(d.Seconds())
+}
 
 // Commit times one commit of the database.
 func (m *Metrics) Commit(d time.Duration) { m.commit.Observe(d.Seconds()) }
@@ -162,6 +190,8 @@ func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	gauge("callbox_recordings_active", float64(g.RecordingsActive))
 	gauge("callbox_recording_lag_seconds", g.RecordingLag)
 	gauge("callbox_sms_queue_depth", float64(g.SMSQueueDepth))
+	gauge("callbox_sms_orphan_reports", float64(g.SMSOrphans))
+	count("callbox_sms_turned_reports_total", g.SMSTurned)
 	gauge("callbox_webhook_pending", float64(g.WebhookPending))
 	gauge("callbox_journal_seq", float64(g.JournalSeq))
 	count("callbox_rtp_packets_total", g.RTPIn, "dir", "in")
@@ -189,6 +219,8 @@ var helpOf = map[string]string{
 	"callbox_recordings_active":          "Recordings now running.",
 	"callbox_recording_lag_seconds":      "Oldest sound not yet on disk.",
 	"callbox_sms_queue_depth":            "Messages waiting to be submitted.",
+	"callbox_sms_orphan_reports":         "Reports of the last 72 h that no message was found for.",
+	"callbox_sms_turned_reports_total":   "Reports whose message id came with its bytes turned round.",
 	"callbox_webhook_pending":            "Notices waiting to be delivered.",
 	"callbox_journal_seq":                "Number of the newest event.",
 	"callbox_rtp_packets_total":          "RTP packets.",

@@ -29,8 +29,8 @@ func sightOf(who *caller, queues []string) sight {
 // where there is none; owner is who sent the text that it is about.
 func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 	switch e.Type {
-	case cti.EventSMSStatus, cti.EventSMSReceived:
-		return s.texts && (s.all || owner != "" && owner == s.agent)
+	case cti.EventSMSStatus, cti.EventSMSLate, cti.EventSMSReceived, cti.EventSMSInbox, cti.EventNoticeStep, cti.EventNoticeAck:
+		return s.texts && (s.all || owner != "" && owner == s.agent || shared(e))
 	case cti.EventQueueChanged:
 		return s.calls && (s.all || e.Queue != nil && slices.Contains(s.queues, e.Queue.ID))
 	}

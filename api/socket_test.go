@@ -196,7 +196,7 @@ func TestEventsAreSeenByWhomTheyConcern(t *testing.T) {
 		{cti.Event{Type: cti.EventSMSStatus, UserData: map[string]any{"job": "job-1001"}}, true},
 		{cti.Event{Type: cti.EventSMSStatus, UserData: map[string]any{"job": "job-other"}}, false},
 		{cti.Event{Type: cti.EventSMSReceived, UserData: map[string]any{"job": "job-1001"}}, true},
-		{cti.Event{Type: cti.EventSMSReceived}, false},
+		{cti.Event{Type: cti.EventSMSReceived}, true}, // it answers no job
 		{cti.Event{Type: cti.EventMessage, AgentID: "1001"}, true},
 		{cti.Event{Type: cti.EventMessage, AgentID: "1002"}, false},
 		{cti.Event{Type: cti.EventMessage, AgentID: "1001"}, true},

@@ -127,7 +127,7 @@ func (b *notebook) statuses() (all []sms.Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range b.notes {
-		if n.Message != nil {
+		if n.Type == sms.NoteStatus {
 			all = append(all, n.Message.Status)
 		}
 	}

@@ -2,6 +2,7 @@ package sms_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,6 +118,93 @@ func TestLongAnswerStaysIncomplete(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if got := d.inbox(); len(got) != 1 || got[0].Text != "…二三…" || !got[0].Incomplete {
 			t.Errorf("inbox = %+v", got)
+		}
+	})
+}
+
+// texts are the inbox's texts, oldest first.
+func (d *desk) received() (texts []string) {
+	for _, in := range slices.Backward(d.inbox()) {
+		texts = append(texts, in.Text)
+	}
+	return texts
+}
+
+// A part that comes once more under another id after its text was put together
+// is no text.
+func TestPartComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t).run()
+		d.incoming(part("1", "一", 2, 1))
+		d.incoming(part("2", "二", 2, 2))
+		d.incoming(part("3", "二", 2, 2))
+		d.incoming(part("4", "一", 2, 1)) // now all of it came twice
+		time.Sleep(9 * time.Minute)
+		d.incoming(part("5", "一", 2, 1))
+		time.Sleep(time.Hour)
+		if got := d.received(); !slices.Equal(got, []string{"一二"}) {
+			t.Errorf("inbox = %q", got)
+		}
+	})
+}
+
+// References have 8 bits, and some phones use one only.
+func TestReferenceComesAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		parts []sms.Text
+		want  []string
+	}{
+		"other text":                 {[]sms.Text{part("3", "三", 2, 1), part("4", "四", 2, 2)}, []string{"一二", "三四"}},
+		"other order":                {[]sms.Text{part("3", "四", 2, 2), part("4", "三", 2, 1)}, []string{"一二", "三四"}},
+		"same beginning":             {[]sms.Text{part("3", "一", 2, 1), part("4", "四", 2, 2)}, []string{"一二", "一四"}},
+		"same beginning, comes last": {[]sms.Text{part("3", "四", 2, 2), part("4", "一", 2, 1)}, []string{"一二", "一四"}},
+		"other length":               {[]sms.Text{part("3", "一", 3, 1), part("4", "二", 3, 2), part("5", "三", 3, 3)}, []string{"一二", "一二三"}},
+		"again and again": {[]sms.Text{
+			part("3", "二", 2, 2), part("4", "三", 2, 1), part("5", "三", 2, 1), part("6", "一", 2, 1), part("7", "二", 2, 2),
+		}, []string{"一二", "三二", "一二"}},
+		"half of another": {[]sms.Text{part("3", "三", 2, 1)}, []string{"一二", "三…"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := open(t).run()
+				for _, p := range append([]sms.Text{part("1", "一", 2, 1), part("2", "二", 2, 2)}, tt.parts...) {
+					d.incoming(p)
+				}
+				time.Sleep(time.Hour)
+				if got := d.received(); !slices.Equal(got, tt.want) {
+					t.Errorf("inbox = %q, want %q", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// After the timeout the same text is another one.
+func TestSameTextLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t).run()
+		d.incoming(part("1", "一", 2, 1))
+		d.incoming(part("2", "二", 2, 2))
+		time.Sleep(10*time.Minute + time.Second)
+		d.incoming(part("3", "一", 2, 1))
+		d.incoming(part("4", "二", 2, 2))
+		time.Sleep(time.Hour)
+		if got := d.received(); !slices.Equal(got, []string{"一二", "一二"}) {
+			t.Errorf("inbox = %q", got)
+		}
+	})
+}
+
+// What was put into the inbox with a gap does not come in again.
+func TestIncompleteTextComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t).run()
+		d.incoming(part("1", "二", 3, 2))
+		time.Sleep(12 * time.Minute)
+		d.incoming(part("2", "二", 3, 2))
+		time.Sleep(time.Hour)
+		if got := d.received(); !slices.Equal(got, []string{"…二…"}) {
+			t.Errorf("inbox = %q", got)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package sms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,6 +80,6 @@ func (g *Gateway) flush(ctx context.Context, a Account) error {
 				return err
 			}
 		}
-		return err
+		return errors.Join(err, w.ForgetParts(a.Name, stamp.At(w.at.Add(-a.LongWait))))
 	})
 }

@@ -109,10 +109,11 @@ func (o overdue) from() (int64, error) {
 	return max(row-1, 0), err
 }
 
+const findYoung = "SELECT rowid FROM sms_messages WHERE rowid > ? AND created >= ? AND created < ? ORDER BY rowid LIMIT 1"
+
 // end is the first row behind from that is too young.
 func (o overdue) end(from int64) (int64, error) {
-	row, err := o.row("SELECT rowid FROM sms_messages WHERE rowid > ? AND created >= ? AND created < ? ORDER BY rowid LIMIT 1",
-		from, o.q.Before.Millis(), time.Now().Add(clockSlack).UnixMilli())
+	row, err := o.row(findYoung, from, o.q.Before.Millis(), time.Now().Add(clockSlack).UnixMilli())
 	if err != nil || row > 0 {
 		return row, err
 	}

@@ -473,9 +473,12 @@ function onEvent(feed: Feed, event: BoxEvent): Feed {
     case 'queueChanged':
       return onQueue(next, event);
     case 'smsStatus':
+    case 'smsLate':
       return { ...next, stale: { ...next.stale, texts: next.stale.texts + 1 } };
     case 'smsReceived':
       return { ...next, stale: { ...next.stale, texts: next.stale.texts + 1, inbox: next.stale.inbox + 1 } };
+    case 'smsInbox':
+      return { ...next, stale: { ...next.stale, inbox: next.stale.inbox + 1 } };
     case 'lineState':
       return onLine(next, event);
     case 'message':
