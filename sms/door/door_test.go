@@ -25,6 +25,7 @@ type memory struct {
 	rows  map[string]*memoryRow
 	inbox []sms.Incoming
 	away  error            // every operation's
+	shaky int              // so many claims are done, and fail all the same
 	bad   map[string]error // of single rows
 }
 
@@ -73,6 +74,10 @@ func (m *memory) Claim(_ context.Context, after string, n int) (page, error) {
 		}
 		m.rows[id].set(wordClaimed)
 		p.rows = append(p.rows, m.rows[id].row)
+	}
+	if m.shaky > 0 {
+		m.shaky--
+		return page{}, errors.New("connection lost")
 	}
 	return p, err
 }
@@ -443,6 +448,18 @@ func TestDatabaseAway(t *testing.T) {
 		if o.log.count("database door lost") != 1 || o.log.count("database door is back") != 1 {
 			t.Errorf("log:\n%s", o.log)
 		}
+	})
+}
+
+// TestClaimOfUnknownOutcome loses the connection behind the claim, and has it
+// again at once.
+func TestClaimOfUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t)
+		m := newMemory(row{id: "1", to: phone(1), text: "x"}, row{id: "2", to: phone(2), text: "x"})
+		m.shaky = 1
+		o.run(o.door(m))
+		o.settled(m, "1 delivered, 2 delivered")
 	})
 }
 

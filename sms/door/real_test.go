@@ -41,6 +41,7 @@ func testReal(t *testing.T, server *doortest.Server) {
 		{"odd columns", (*real).oddColumns},
 		{"two boxes", (*real).twoBoxes},
 		{"program at work", (*real).programAtWork},
+		{"claims", (*real).claims},
 		{"narrow columns", (*real).narrowColumns},
 		{"wrong password", (*real).wrongPassword},
 		{"missing column", (*real).missingColumn},
@@ -263,6 +264,40 @@ func (r *real) programAtWork() {
 	}
 	r.exec("UPDATE sms_outbox SET status = 'new' WHERE phone = '" + phone(0) + "'")
 	r.awaitText("SELECT status FROM sms_outbox WHERE phone = '"+phone(0)+"'", "delivered")
+}
+
+// claims looks at single statements: who claims, what is left, and what a row
+// that is new again says.
+func (r *real) claims() {
+	r.sample()
+	r.insert(3, "", "x")
+	db, err := open(r.cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer db.Close()
+	ctx := r.t.Context()
+	first, err := db.Claim(ctx, "", 2)
+	if err != nil || len(first.rows) != 2 || first.last != "2" || first.rows[0].ref != "WO-0" {
+		r.t.Fatalf("Claim = %+v, %v", first, err)
+	}
+	if p, err := db.Claim(ctx, "", 2); err != nil || len(p.rows) != 1 || p.last != "" {
+		r.t.Errorf("second Claim = %+v, %v", p, err)
+	}
+	if p, err := db.Left(ctx, "1", 2); err != nil || len(p.rows) != 2 || p.rows[0].id != "2" || p.last != "3" {
+		r.t.Errorf("Left = %+v, %v", p, err)
+	}
+	r.exec("UPDATE sms_outbox SET status = NULL WHERE id = 1")
+	for range 2 { // the second time nothing changes but the time
+		if no, err := db.Write(ctx, []change{{row: "1", status: "queued"}, {row: "2", status: "queued"}, {row: "99", status: "queued"}}); err != nil || len(no) > 0 {
+			r.t.Errorf("Write = %v, %v", no, err)
+		}
+	}
+	for id, want := range map[string]string{"1": "NULL", "2": "queued", "3": "claimed"} {
+		if got := r.text("SELECT status FROM sms_outbox WHERE id = " + id); got != want {
+			r.t.Errorf("row %s says %s, want %s", id, got, want)
+		}
+	}
 }
 
 // narrowColumns holds less than what is to be written.
