@@ -49,7 +49,7 @@ type Gateway struct {
 	lanes  []*lane // in the order of the accounts
 	herald *herald
 	counts counts
-	book   rulebook
+	book   *rulebook
 	alarm  *alarm
 	held   atomic.Int64 // the end of the quiet hours, in milliseconds, for which marketing was held back
 	meter  meter
@@ -66,7 +66,10 @@ func New(cfg Config, store Store, carriers ...Carrier) (*Gateway, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, store: store, herald: &herald{events: cfg.Events}, alarm: newAlarm(), steps: make(chan struct{}, 1), blank: newToken()}
+	g := &Gateway{
+		cfg: cfg, log: cfg.Log, store: store, herald: &herald{events: cfg.Events}, alarm: newAlarm(),
+		book: newRulebook(), steps: make(chan struct{}, 1), blank: newToken(),
+	}
 	byName := map[string]Carrier{}
 	for _, c := range carriers {
 		byName[c.Name()] = c

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 )
 
@@ -41,8 +40,20 @@ type rules struct {
 // rulebook keeps the rules in force and lets one change at a time in.
 type rulebook struct {
 	now      atomic.Pointer[rules]
-	listed   atomic.Bool // whether a number may be on the blacklist
-	changing sync.Mutex
+	listed   atomic.Bool   // whether a number may be on the blacklist
+	changing chan struct{} // full while one is made
+}
+
+func newRulebook() *rulebook { return &rulebook{changing: make(chan struct{}, 1)} }
+
+// change waits for its turn to read or change the rules; done ends it.
+func (b *rulebook) change(ctx context.Context) (done func(), err error) {
+	select {
+	case b.changing <- struct{}{}:
+		return func() { <-b.changing }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // rulesNow are the rules in force: none before they were read.
@@ -58,13 +69,16 @@ func (g *Gateway) readRules(ctx context.Context) error {
 	if g.book.now.Load() != nil {
 		return nil
 	}
-	g.book.changing.Lock()
-	defer g.book.changing.Unlock()
+	done, err := g.book.change(ctx)
+	if err != nil {
+		return fmt.Errorf("read settings: %w", err)
+	}
+	defer done()
 	if g.book.now.Load() != nil {
 		return nil
 	}
 	var r rules
-	err := g.store.Update(ctx, "read settings", func(tx Tx) error {
+	err = g.store.Update(ctx, "read settings", func(tx Tx) error {
 		r = rules{}
 		list, err := tx.Blacklist()
 		if err != nil {
@@ -112,8 +126,11 @@ func (g *Gateway) setRule(ctx context.Context, name string, v any, change func(*
 	if err != nil {
 		return fmt.Errorf("setting %s: %w", name, err)
 	}
-	g.book.changing.Lock()
-	defer g.book.changing.Unlock()
+	done, err := g.book.change(ctx)
+	if err != nil {
+		return fmt.Errorf("change %s: %w", name, err)
+	}
+	defer done()
 	if err := g.store.Update(ctx, "change "+name, func(tx Tx) error { return tx.SaveSetting(name, doc) }); err != nil {
 		return err
 	}
