@@ -27,6 +27,15 @@ type Record struct {
 type Piece struct {
 	ID   string `json:"id"`
 	Stat string `json:"stat,omitempty"`
+	Done string `json:"done,omitempty"` // the report's Done_time as it came
+}
+
+// Done is the last Done_time of a record's reports; "" before there is one.
+func (r Record) Done() (last string) {
+	for _, p := range r.Pieces {
+		last = max(last, p.Done) // YYMMDDhhmm
+	}
+	return last
 }
 
 // NewJob is a job as it is put into a store, its messages as records.

@@ -43,7 +43,7 @@ func (g *Gateway) Report(ctx context.Context, rep Report) error {
 			return err
 		}
 		was := r.Status
-		if !w.hear(&r, rep.ID, rep.Stat) {
+		if !w.hear(&r, rep) {
 			return nil
 		}
 		return w.save(r, was)
@@ -109,18 +109,18 @@ func turn(id string) (string, bool) {
 	return hex.EncodeToString(b), true
 }
 
-// hear notes what was said of a part of r and draws the conclusion for the
+// hear notes what rep says of a part of r and draws the conclusion for the
 // whole: delivered when all parts are, bad when one is. A message that was given
 // up without anybody's word can still turn out to have arrived. False: nothing
 // new.
-func (w *work) hear(r *Record, id, stat string) bool {
-	i := r.piece(id)
+func (w *work) hear(r *Record, rep Report) bool {
+	i := r.piece(rep.ID)
 	if i < 0 || r.Pieces[i].Stat != "" {
 		return false
 	}
 	givenUp := r.givenUp()
 	r.Pieces = slices.Clone(r.Pieces)
-	r.Pieces[i].Stat = stat
+	r.Pieces[i].Stat, r.Pieces[i].Done = rep.Stat, rep.Done
 	e, bad := r.verdict()
 	if e == deliver && givenUp {
 		e = turnUp
@@ -194,7 +194,7 @@ func (w *work) unowned(rep Report) error {
 	}
 	was := r.Status
 	r.Pieces = append(slices.Clone(r.Pieces), Piece{ID: rep.ID})
-	w.hear(&r, rep.ID, rep.Stat)
+	w.hear(&r, rep)
 	if was == Queued && r.Status == Queued {
 		return nil // it goes out again anyway
 	}

@@ -124,7 +124,7 @@ func (w *work) accepted(r Record, early map[string]Report) error {
 	was, heard := r.Status, false
 	for _, id := range bothOrders(r.Pieces) {
 		if report, ok := early[id]; ok {
-			heard = w.hear(&r, report.ID, report.Stat) || heard
+			heard = w.hear(&r, report) || heard
 		}
 	}
 	if !heard {

@@ -117,6 +117,24 @@ func TestCallbacksAreSignedByTheirKey(t *testing.T) {
 	}
 }
 
+func TestDeliveriesHaveTheirFormat(t *testing.T) {
+	d := storagetest.Open(t)
+	good(t, d.Notices().Replace([]storage.Endpoint{{URL: hookURL, Events: []string{"sms.*"}, Format: "twilio"}}))
+	at := stamp.Now()
+	r := sms.Record{
+		Message:  sms.Message{ID: "m", Job: "j", To: "+8613800138000", Status: sms.Delivered, Times: map[sms.Status]stamp.Time{sms.Delivered: at}},
+		Pieces:   []sms.Piece{{ID: "1", Stat: "DELIVRD", Done: "2608010930"}, {ID: "2", Stat: "DELIVRD", Done: "2608010931"}},
+		Callback: "https://erp.test/dlr?t=%d", Format: "kannel 31",
+	}
+	good(t, d.SMS().Update(t.Context(), "announce", func(tx sms.Tx) error { return tx.Announce(r) }))
+	for endpoint, want := range map[string]string{hookURL: "twilio", "https://erp.test": "kannel 31"} {
+		list := due(t, d, endpoint)
+		if len(list) != 1 || list[0].Format != want || !strings.Contains(string(list[0].Body), `"done":"2608010931"`) {
+			t.Errorf("%s: %+v, want format %s", endpoint, list, want)
+		}
+	}
+}
+
 func TestEndpointsAreReplaced(t *testing.T) {
 	d := storagetest.Open(t)
 	hook(t, d)

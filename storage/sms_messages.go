@@ -254,10 +254,17 @@ func (t *smsTx) addPieces(r sms.Record) error {
 	return nil
 }
 
+// announced is a message as its notice shows it: with the carrier's own word on
+// when it was done, YYMMDDhhmm by whatever clock that goes.
+type announced struct {
+	sms.Message
+	Done string `json:"done,omitempty"`
+}
+
 // Announce implements [sms.MessageTx].
 func (t *smsTx) Announce(r sms.Record) error {
 	return t.db.Notices().Add(t.Tx, Notice{
-		Event: NoticeSMSStatus, OrderKey: r.Job, Time: r.Times[r.Status], Data: r.Message,
+		Event: NoticeSMSStatus, OrderKey: r.Job, Time: r.Times[r.Status], Data: announced{r.Message, r.Done()},
 		CallbackURL: r.Callback, Signer: r.Signer, Format: r.Format,
 	})
 }

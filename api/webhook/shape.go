@@ -13,12 +13,11 @@ import (
 	"time"
 )
 
-// Formats that a webhook of the configuration may have, beside none: callbox's
-// own.
+// Formats that a delivery may have, beside none: callbox's own.
 const (
 	FormatTwilio = "twilio"
 	FormatZammad = "zammad"
-	formatKannel = "kannel" // of callbacks only
+	FormatKannel = "kannel" // of callbacks only, with the dlr-mask behind
 )
 
 // letterhead is a notice as it stands in a delivery's body: what the API shows,
@@ -46,7 +45,7 @@ var errNothing = errors.New("nothing to send")
 type shape func(s *Sender, d Delivery, n letterhead, args string) (outgoing, error)
 
 var shapes = map[string]shape{
-	FormatTwilio: (*Sender).twilio, FormatZammad: (*Sender).zammad, formatKannel: (*Sender).kannel,
+	FormatTwilio: (*Sender).twilio, FormatZammad: (*Sender).zammad, FormatKannel: (*Sender).kannel,
 }
 
 // outgoing is the request that a delivery comes to.
@@ -102,6 +101,7 @@ type message struct {
 	Status  string               `json:"status"`
 	Account string               `json:"account"`
 	Times   map[string]time.Time `json:"times"`
+	Done    string               `json:"done"` // YYMMDDhhmm
 	Error   *struct {
 		Code int    `json:"code"`
 		Stat string `json:"stat"`

@@ -47,8 +47,8 @@ func TestTwilioStatusCallback(t *testing.T) {
 		"sent":      {textOf("submitted", ""), url.Values{"MessageStatus": {"sent"}}},
 		"delivered": {textOf("delivered", ""), url.Values{"MessageStatus": {"delivered"}, "RawDlrDoneDate": {"2608010930"}}},
 		"undelivered": {
-			textOf("failed", `,"error":{"stat":"UNDELIV","text":"x"}`),
-			url.Values{"MessageStatus": {"undelivered"}, "ErrorCode": {"30005"}, "RawDlrDoneDate": {"2608010930"}},
+			textOf("failed", `,"done":"2608010929","error":{"stat":"UNDELIV","text":"x"}`),
+			url.Values{"MessageStatus": {"undelivered"}, "ErrorCode": {"30005"}, "RawDlrDoneDate": {"2608010929"}},
 		},
 		"refused": {textOf("failed", `,"error":{"code":13,"text":"x"}`), url.Values{"MessageStatus": {"failed"}, "ErrorCode": {"30008"}}},
 	} {

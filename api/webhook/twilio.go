@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,7 +18,8 @@ import (
 	"callbox/internal/twilio"
 )
 
-// dlrTime is how Twilio writes RawDlrDoneDate, which is CMPP's Done_time.
+// dlrTime is how Twilio writes RawDlrDoneDate, which is CMPP's Done_time as it
+// came; where none did, when the report came will do.
 const dlrTime = "0601021504"
 
 // twilio posts a status callback, or to a webhook of the configuration an
@@ -73,7 +75,7 @@ func (s *Sender) twilioStatus(n letterhead, f url.Values) error {
 		f.Set("ErrorCode", strconv.Itoa(code))
 	}
 	if m.Status == "delivered" || o.Stat != "" {
-		f.Set("RawDlrDoneDate", n.Time.In(s.cfg.zone()).Format(dlrTime))
+		f.Set("RawDlrDoneDate", cmp.Or(m.Done, n.Time.In(s.cfg.zone()).Format(dlrTime)))
 	}
 	return nil
 }
