@@ -3,12 +3,9 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,46 +47,6 @@ func TestKilledMidCall(t *testing.T) {
 	if state := at(t, again.event("snapshot"), "agent", "state"); state != "workingAfterCall" && state != "ready" {
 		t.Errorf("the agent comes back %v", state)
 	}
-}
-
-// TestKilledMidSubmit kills the daemon at random moments while texts flow; what
-// was acknowledged reaches the centre.
-func TestKilledMidSubmit(t *testing.T) {
-	_, address, control := newCentre(t)
-	b := newBox(t, layout{smsc: address})
-	var acked []string
-	for round := range 5 {
-		stop := time.Now().Add(time.Duration(150+83*round) * time.Millisecond)
-		for n := 0; time.Now().Before(stop); n++ {
-			text := fmt.Sprintf("serial-%d-%d-end", round, n)
-			body := map[string]any{"to": []string{"13800138000"}, "text": text, "class": "notice"}
-			if status := b.call("POST", "/api/v1/sms/jobs", body, nil); status == 202 {
-				acked = append(acked, text)
-			}
-		}
-		b.end(syscall.SIGKILL)
-		b.start()
-	}
-	t.Logf("%d texts acknowledged over 5 kills", len(acked))
-	var all string
-	wait(t, "every acknowledged text at the centre", func() bool {
-		resp, err := http.Get(control + "/submits")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		var raw json.RawMessage
-		if json.NewDecoder(resp.Body).Decode(&raw) != nil {
-			return false
-		}
-		all = string(raw)
-		for _, text := range acked {
-			if !strings.Contains(all, text) {
-				return false
-			}
-		}
-		return true
-	})
 }
 
 // TestFilesLeftBehind holds the recordings' folder against the records.
