@@ -136,15 +136,13 @@ const minRef = 3
 // named is the job's ref in a text of the form D REF result, as it was typed;
 // empty for a text of another form. A ref has a digit in it.
 func named(text string) string {
-	rest, ok := strings.CutPrefix(strings.TrimLeftFunc(plain(text), skipped), "d")
-	if !ok {
+	rest := strings.TrimLeftFunc(fold(text), skipped)
+	if !strings.HasPrefix(rest, "d") && !strings.HasPrefix(rest, "D") {
 		return ""
 	}
-	rest = strings.TrimLeftFunc(fold(text), skipped)[1:]
-	first, _ := utf8.DecodeRuneInString(rest)
-	spaced := skipped(first)
-	if !spaced && !unicode.IsDigit(first) { // DELAY 15
-		return ""
+	rest = rest[1:]
+	if first, _ := utf8.DecodeRuneInString(rest); !skipped(first) && !unicode.IsDigit(first) {
+		return "" // DELAY 15
 	}
 	rest = strings.TrimLeftFunc(rest, skipped)
 	end := strings.IndexFunc(rest, unicode.IsSpace)

@@ -70,30 +70,30 @@ type SMS struct {
 
 // Account is one account at a carrier's SMS gateway.
 type Account struct {
-	Name            string        `yaml:"name"`
-	Protocol        string        `yaml:"protocol"`
-	Address         string        `yaml:"address"`
-	SPID            string        `yaml:"sp_id"`
-	Secret          string        `yaml:"secret"`
-	ServiceID       string        `yaml:"service_id"`
-	SrcID           string        `yaml:"src_id"`
-	Extension       Extension     `yaml:"extension"`
-	Signature       string        `yaml:"signature"`
-	SignatureBy     string        `yaml:"signature_by"`
-	Window          int           `yaml:"window"`
-	Rate            int           `yaml:"rate"`
-	Connections     int           `yaml:"connections"`
-	ReportWait      time.Duration `yaml:"report_wait"`
-	Numbers         []string      `yaml:"numbers"`
-	OnUnknown       string        `yaml:"on_unknown"`
-	ActiveTest      time.Duration `yaml:"active_test"`
-	ResponseTimeout time.Duration `yaml:"response_timeout"`
-	LongMOTimeout   time.Duration `yaml:"long_mo_timeout"`
+	Name            string         `yaml:"name"`
+	Protocol        string         `yaml:"protocol"`
+	Address         string         `yaml:"address"`
+	SPID            string         `yaml:"sp_id"`
+	Secret          string         `yaml:"secret"`
+	ServiceID       string         `yaml:"service_id"`
+	SrcID           string         `yaml:"src_id"`
+	Extension       Extension      `yaml:"extension"`
+	Signature       string         `yaml:"signature"`
+	SignatureBy     string         `yaml:"signature_by"`
+	Window          int            `yaml:"window"`
+	Rate            int            `yaml:"rate"`
+	Connections     int            `yaml:"connections"`
+	ReportWait      time.Duration  `yaml:"report_wait"`
+	Numbers         []string       `yaml:"numbers"`
+	OnUnknown       string         `yaml:"on_unknown"`
+	ActiveTest      time.Duration  `yaml:"active_test"`
+	ResponseTimeout time.Duration  `yaml:"response_timeout"`
+	LongMOTimeout   time.Duration  `yaml:"long_mo_timeout"`
 	LateAfter       *time.Duration `yaml:"late_after"`
-	AuthUnpadded    bool          `yaml:"auth_unpadded"`
-	BindAddress     string        `yaml:"bind_address"`
-	Alphabet        string        `yaml:"alphabet"`
-	ReferenceBits   int           `yaml:"reference_bits"`
+	AuthUnpadded    bool           `yaml:"auth_unpadded"`
+	BindAddress     string         `yaml:"bind_address"`
+	Alphabet        string         `yaml:"alphabet"`
+	ReferenceBits   int            `yaml:"reference_bits"`
 }
 
 // Carrier is the account as its client knows it.
