@@ -21,6 +21,7 @@ type fake struct {
 	capacity int
 	answer   func(n int, s sms.Submission) (sms.Receipt, error)
 	onSubmit func(s sms.Submission) // after the answer was decided, before it is given
+	leaving  time.Duration          // how long Run takes to end
 
 	mu     sync.Mutex
 	ready  chan struct{}
@@ -58,6 +59,7 @@ func (f *fake) Ready() <-chan struct{} {
 func (f *fake) State() sms.CarrierState { return sms.CarrierState{Up: f.up} }
 func (f *fake) Run(ctx context.Context, _ sms.Receiver) error {
 	<-ctx.Done()
+	time.Sleep(f.leaving)
 	return nil
 }
 

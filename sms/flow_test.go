@@ -409,6 +409,26 @@ func TestStopGivesBack(t *testing.T) {
 	}
 }
 
+// TestLastWordIsStored has a carrier that takes its time to say goodbye, as a
+// CMPP client does while a gateway owes it answers.
+func TestLastWordIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t)
+		d.line.leaving = 8 * time.Second
+		d.line.answer = func(int, sms.Submission) (sms.Receipt, error) {
+			time.Sleep(10 * time.Second)
+			return sms.Receipt{}, nil
+		}
+		d.run()
+		job := d.send(zhang, "x")
+		d.await(job.ID, sms.Submitting)
+		d.halt()
+		if m := d.message(job.ID); m.Status != sms.Submitted || m.MaybeSent {
+			t.Errorf("status %s, maybe_sent %v; want submitted", m.Status, m.MaybeSent)
+		}
+	})
+}
+
 // What is claimed when the box falls is unknown afterwards: little more than
 // what the carrier has room for.
 func TestLittleIsClaimedAhead(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"callbox/internal/stamp"
 )
 
-// How long a stop waits for answers to what is on the wire, and how long after
-// that for the store.
+// How long a stop waits for answers to what is on the wire before it ends the
+// carriers, and how long after these have ended for the store.
 const (
 	answerGrace = 3 * time.Second
 	storeGrace  = 3 * time.Second
@@ -109,8 +109,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	defer down()
 	links, lanes := guard.Group{Log: g.log}, guard.Group{Log: g.log}
 	for _, l := range g.lanes {
-		links.Go("sms link "+l.name(), func() { l.keepLink(link) })
-		lanes.Go("sms lane "+l.name(), func() { l.run(ctx, link) })
+		gone, leave := context.WithCancel(context.WithoutCancel(ctx))
+		links.Go("sms link "+l.name(), func() { defer leave(); l.keepLink(link) })
+		lanes.Go("sms lane "+l.name(), func() { l.run(ctx, link, gone) })
 	}
 	lanes.Go("sms clock", func() { g.keepTime(ctx) })
 	lanes.Go("sms fail-over", func() { g.failOver(ctx) })

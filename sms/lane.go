@@ -95,11 +95,12 @@ func (l *lane) keepLink(ctx context.Context) {
 }
 
 // run claims and submits until ctx ends, and returns when what came of all that
-// is on disk, or, some seconds after link ended, cannot be written.
-func (l *lane) run(ctx, link context.Context) {
+// is on disk, or, some seconds after the carrier is gone, cannot be written. The
+// end of link sends the carrier away, which may take a while to say its last.
+func (l *lane) run(ctx, link, gone context.Context) {
 	submits := guard.Group{Log: l.log}
 	defer submits.Wait()
-	store, end := outlive(link, storeGrace)
+	store, end := outlive(gone, storeGrace)
 	defer end()
 	for ctx.Err() == nil || l.open > 0 {
 		l.tarry()
