@@ -114,13 +114,17 @@ func alertRequest(w http.ResponseWriter, r *http.Request) (sms.Request, error) {
 	}, nil
 }
 
-// dedup is one for the same alerts in the same state to the same people.
+// dedup is one for the same alerts in the same state to the same people. Where
+// nothing tells alerts apart their text does, so that none is lost.
 func (g alertGroup) dedup(to []string) string {
 	prints := make([]string, len(g.Alerts))
 	for i, a := range g.Alerts {
 		prints[i] = a.Fingerprint
 	}
 	slices.Sort(prints)
+	if g.GroupKey == "" || strings.Join(prints, "") == "" {
+		prints = append(prints, g.text())
+	}
 	sum := sha256.Sum256([]byte(fmt.Sprintf("%q", append([]string{strings.Join(to, ","), g.GroupKey, g.Status}, prints...))))
 	return "alert " + hex.EncodeToString(sum[:])
 }

@@ -314,6 +314,12 @@ func TestAlertsOnce(t *testing.T) {
 	two := func(a, b string) map[string]any {
 		return map[string]any{"alerts": []any{map[string]any{"fingerprint": a}, map[string]any{"fingerprint": b}}}
 	}
+	bare := func(summary string) map[string]any {
+		return map[string]any{"groupKey": "", "alerts": nil, "commonAnnotations": map[string]string{"summary": summary}}
+	}
+	if dedup("13800138000", bare("a")) == dedup("13800138000", bare("b")) {
+		t.Error("alerts that nothing but their text tells apart are one job")
+	}
 	first := dedup("13800138000", nil)
 	if again := dedup("13800138000", map[string]any{"externalURL": "http://am2"}); again != first {
 		t.Error("the same alerts again are another job")
