@@ -110,7 +110,7 @@ func (a *API) matchText(ctx context.Context, in *matchIn) (*one[sms.Incoming], e
 	}
 	row, err := a.deps.Texter.Match(ctx, in.ID, in.Body.Job)
 	if errors.Is(err, sms.ErrNoJob) {
-		return nil, unprocessable(at("body.job", err.Error(), in.Body.Job))
+		return nil, unprocessable(at("body.job", sms.ErrNoJob.Error(), in.Body.Job))
 	}
 	if err != nil {
 		return nil, inboxProblem(err)
