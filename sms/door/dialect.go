@@ -23,7 +23,7 @@ const (
 	limit = 5 * time.Second
 	// lockWait is how long the database itself waits for a row that somebody
 	// else holds.
-	lockWait = 2 * time.Second
+	lockWait = time.Second
 )
 
 // dialect is what databases do not agree on.

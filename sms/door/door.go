@@ -25,7 +25,7 @@ import (
 // How long is waited behind a failure: doubling from the first to the longest.
 const (
 	firstPause   = time.Second
-	longestPause = 30 * time.Second
+	longestPause = 10 * time.Second
 )
 
 // pageSize is how many rows are handled together.
@@ -184,7 +184,7 @@ func (d *Door) note(ctx context.Context, err error) {
 		d.log.Info("database door is back", "after", time.Since(since).Round(time.Second))
 	}
 	if err != nil {
-		d.left = true // who knows what the last statement did
+		d.relook() // who knows what the last statement did
 	}
 }
 

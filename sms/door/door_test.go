@@ -361,7 +361,7 @@ func (b *bomb) Replied(ctx context.Context, door string, ids []string) error {
 func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	for _, at := range []string{"claim", "left", "known", "accept", "keep", "write", "written", "insert", "replied"} {
 		for _, behind := range []bool{false, true} {
-			for _, count := range []int{1, 2, 3} {
+			for _, count := range []int{1, 2} {
 				t.Run(fmt.Sprintf("%s/behind=%v/%d", at, behind, count), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { killAt(t, at, behind, count) })
 				})
@@ -383,14 +383,14 @@ func killAt(t *testing.T, at string, behind bool, count int) {
 	deps := o.deps()
 	b := &bomb{database: m, Texts: deps.Texts, Ledger: deps.Ledger, Replies: deps.Replies, at: at, behind: behind, count: count}
 	stop := o.run(newDoor(testConfig(), Deps{Texts: b, Ledger: b, Replies: b, Log: deps.Log}, b))
-	time.Sleep(10 * time.Second)
+	time.Sleep(5 * time.Second)
 	stop()
 	if count == 1 && !b.off {
 		t.Errorf("the door never came to %s", at)
 	}
 	o.run(o.door(m))
 	o.settled(m, "1 delivered, 2 delivered, 3 delivered, 4 failed")
-	time.Sleep(time.Minute)
+	time.Sleep(longestPause + 5*time.Second) // what was put off comes, too
 	for i := 1; i <= 3; i++ {
 		if got := o.line.texts(phone(i)); len(got) != 1 {
 			t.Errorf("%s got %q", phone(i), got)
@@ -459,6 +459,25 @@ func TestClaimOfUnknownOutcome(t *testing.T) {
 		m := newMemory(row{id: "1", to: phone(1), text: "x"}, row{id: "2", to: phone(2), text: "x"})
 		m.shaky = 1
 		o.run(o.door(m))
+		o.settled(m, "1 delivered, 2 delivered")
+	})
+}
+
+// TestRowThatCannotBeTaken holds up no other row, before or behind it.
+func TestRowThatCannotBeTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := openOffice(t)
+		m := newMemory(row{id: "1", to: phone(1), template: "broken"})
+		d := o.door(m)
+		o.run(d)
+		time.Sleep(time.Minute)
+		m.do(func() { m.rows["2"] = &memoryRow{row: row{id: "2", to: phone(2), text: "x"}} })
+		o.settled(m, "1 claimed, 2 delivered")
+		time.Sleep(time.Minute)
+		if why := d.State().Why; !strings.Contains(why, "cannot be read") {
+			t.Errorf("Why = %q", why)
+		}
+		m.do(func() { m.rows["1"].template, m.rows["1"].text = "", "mended" })
 		o.settled(m, "1 delivered, 2 delivered")
 	})
 }

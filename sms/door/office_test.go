@@ -3,6 +3,7 @@ package door
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -137,6 +138,9 @@ type templates map[string]sms.Template
 
 func (t templates) Template(_ context.Context, id string) (sms.Template, error) {
 	found, ok := t[id]
+	if id == "broken" {
+		return found, errors.New("cannot be read")
+	}
 	if !ok {
 		return found, sms.ErrNotFound
 	}
@@ -221,7 +225,7 @@ func (l *logBook) String() string {
 // wait polls until done; it fails the test when that takes too long.
 func wait(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s did not come", what)
 		}

@@ -114,7 +114,7 @@ func (r *real) text(query string) string {
 func (r *real) awaitText(query, want string) {
 	r.t.Helper()
 	got := ""
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if got = r.text(query); got == want {
 			return
 		}

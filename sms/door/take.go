@@ -48,6 +48,9 @@ func (d *Door) take(ctx context.Context) (more bool, err error) {
 	if p.unsure {
 		d.relook()
 	}
+	if len(no) > 0 && len(no) == len(p.rows) { // it may not be the rows: slowly
+		return false, no[p.rows[0].id]
+	}
 	return more, merged(d.stuck, p.no).orNil()
 }
 
@@ -106,9 +109,6 @@ func (d *Door) accept(ctx context.Context, rows []row) (refusals, error) {
 		default:
 			no[rows[i].id] = o.err
 		}
-	}
-	if len(no) == len(rows) {
-		return nil, no[rows[0].id]
 	}
 	if len(entries) > 0 {
 		if err := d.known.Keep(ctx, d.cfg.Name, entries); err != nil {
