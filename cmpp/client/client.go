@@ -126,6 +126,7 @@ type Client struct {
 	used  atomic.Int64  // SUBMITs without an answer
 	limit atomic.Int64  // what the windows of connections that are up hold at present
 	room  atomic.Int64  // messages that there is room for, see Capacity
+	said  *said         // what the log has been told of peers' faults
 }
 
 var _ sms.Carrier = (*Client)(nil)
@@ -137,7 +138,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	cfg = cfg.withDefaults()
 	cfg.Log = cfg.Log.With("account", cfg.Name)
-	c := &Client{cfg: cfg, pacer: newPacer(cfg.Rate), gate: newGate(), jobs: make(chan *message)}
+	c := &Client{cfg: cfg, pacer: newPacer(cfg.Rate), gate: newGate(), jobs: make(chan *message), said: newSaid()}
 	c.room.Store(int64(cfg.Window) * int64(cfg.Connections))
 	return c, nil
 }

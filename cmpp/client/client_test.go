@@ -166,8 +166,12 @@ type shelf struct {
 
 func newShelf() *shelf { return &shelf{changed: make(chan struct{}, 100_000)} }
 
-func (s *shelf) Report(_ context.Context, r sms.Report) error {
-	time.Sleep(s.delay)
+func (s *shelf) Report(ctx context.Context, r sms.Report) error {
+	select {
+	case <-time.After(s.delay):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports = append(s.reports, r)

@@ -113,7 +113,7 @@ func (s *session) handle(ctx context.Context, d deliver) {
 		err = panicked
 	}
 	a.send = err == nil
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // else the connection has ended, and it comes again
 		s.log.Error("incoming message not taken", "msg_id", d.pdu.MsgID.String(), "report", d.pdu.IsReport(), "err", err)
 	}
 	select {

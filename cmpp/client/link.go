@@ -130,10 +130,21 @@ func (l *link) agree(ask *cmpp.Connect, resp *cmpp.ConnectResp, err error) (cmpp
 		return 0, &refusedError{resp.Status}
 	}
 	version := common(l.version, resp)
-	if resp.Auth != cmpp.ISMGAuthenticator(resp.Status, ask.Auth, l.c.cfg.Secret, version) {
+	if !l.genuine(ask, resp) {
 		l.log.Warn("the gateway's own authentication is wrong")
 	}
 	return version, nil
+}
+
+// genuine tells whether the gateway knows the secret. There are some that digest
+// a status of four bytes in 2.0 too.
+func (l *link) genuine(ask *cmpp.Connect, resp *cmpp.ConnectResp) bool {
+	for _, v := range []cmpp.Version{cmpp.V20, cmpp.V30} {
+		if resp.Auth == cmpp.ISMGAuthenticator(resp.Status, ask.Auth, l.c.cfg.Secret, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // common gives the version that both sides speak. A gateway whose answer names

@@ -159,3 +159,18 @@ func refused(t *testing.T, status cmpp.ConnectStatus, v cmpp.Version, check func
 		g.group.Wait()
 	})
 }
+
+// TestGatewaysOwnAuthentication may digest its status as 2.0 or as 3.0 does,
+// whatever is spoken; one that knows another secret is only noted.
+func TestGatewaysOwnAuthentication(t *testing.T) {
+	l := &link{c: &Client{cfg: Config{SPID: "901234", Secret: "secret", Zone: time.UTC}}}
+	ask := l.connect(time.Unix(1_785_000_000, 0))
+	for secret, want := range map[string]bool{"secret": true, "other": false} {
+		for _, v := range []cmpp.Version{cmpp.V20, cmpp.V30} {
+			resp := &cmpp.ConnectResp{Version: cmpp.V20, Auth: cmpp.ISMGAuthenticator(cmpp.ConnectOK, ask.Auth, secret, v)}
+			if got := l.genuine(ask, resp); got != want {
+				t.Errorf("secret %q, as %v: %v", secret, v, got)
+			}
+		}
+	}
+}

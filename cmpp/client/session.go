@@ -65,7 +65,7 @@ type event struct {
 
 func newSession(l *link, conn net.Conn, r *cmpp.Reader, v cmpp.Version) *session {
 	return &session{
-		c: l.c, receiver: l.receiver, conn: conn, reader: r, version: v, log: l.log,
+		c: l.c, receiver: l.receiver, conn: conn, reader: r, version: v, log: l.c.said.hushed(l.log),
 		events: make(chan event, 64), acks: make(chan ack, maxDelivers), done: make(chan struct{}),
 		inbox: newInbox(), sequence: 1, window: newWindow(l.c.cfg.Window, l.c.cfg.ResponseTimeout/slowShare),
 		shown: showing{room: l.c.cfg.Window}, heard: time.Now(),

@@ -109,7 +109,10 @@ func (s *session) refused(g *part, result cmpp.Result, now time.Time) {
 	m, words := g.message, "refused by the gateway: result "+result.String()
 	counted := m.fault != nil // a long message counts once
 	s.reject(m, &sms.Rejected{Code: int(result), Text: words})
-	if counted || !blamesAccount(result) || result == cmpp.ResultSrcID && m.extended {
+	if result == cmpp.ResultSrcID && m.extended {
+		return // who added the digits knows what to do
+	}
+	if counted || !blamesAccount(result) {
 		s.log.Warn("message refused", "message", m.id, "part", g.index+1, "result", result.String())
 		return
 	}
