@@ -1,11 +1,14 @@
 package sms_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -425,6 +428,46 @@ func TestLastWordIsStored(t *testing.T) {
 		d.halt()
 		if m := d.message(job.ID); m.Status != sms.Submitted || m.MaybeSent {
 			t.Errorf("status %s, maybe_sent %v; want submitted", m.Status, m.MaybeSent)
+		}
+	})
+}
+
+// TestLostConnectionIsOneLine for all the messages that were on it.
+func TestLostConnectionIsOneLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 12
+		d := open(t, func(a *sms.Account) { a.OnUnknown = sms.OnUnknownHold })
+		var log bytes.Buffer
+		cut := make(chan struct{})
+		d.line.answer = func(int, sms.Submission) (sms.Receipt, error) {
+			<-cut
+			return sms.Receipt{}, fmt.Errorf("%w: cut", sms.ErrUncertain)
+		}
+		var err error
+		cfg := sms.Config{
+			Log:      slog.New(slog.NewTextHandler(&log, nil)),
+			Accounts: []sms.Account{{Name: account, OnUnknown: sms.OnUnknownHold}},
+		}
+		if d.Gateway, err = sms.New(cfg, d.texts, d.line); err != nil {
+			t.Fatal(err)
+		}
+		d.run()
+		var last sms.Job
+		for i := range n {
+			last = d.send(fmt.Sprintf("139%08d", i), "x")
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		close(cut)
+		d.await(last.ID, sms.Unknown)
+		d.halt()
+		var told, lines int
+		for _, m := range regexp.MustCompile(`not known whether .* count=(\d+) .*cut`).FindAllSubmatch(log.Bytes(), -1) {
+			count, _ := strconv.Atoi(string(m[1]))
+			told, lines = told+count, lines+1
+		}
+		if told != n || lines > 3 {
+			t.Errorf("%d messages in %d lines:\n%s", told, lines, log.String())
 		}
 	})
 }

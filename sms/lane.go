@@ -105,6 +105,7 @@ func (l *lane) run(ctx, link, gone context.Context) {
 	for ctx.Err() == nil || l.open > 0 {
 		l.tarry()
 		answers := l.take()
+		l.tellLost(answers)
 		room := l.room(ctx, len(answers))
 		if len(answers) == 0 && room == 0 {
 			l.rest(ctx)
@@ -156,6 +157,25 @@ func (l *lane) take() []attempt {
 	answers := l.answered[:n:n]
 	l.answered = l.answered[n:]
 	return answers
+}
+
+// tellLost logs what carriers lost track of: a lost connection does so for a
+// whole window at a time.
+func (l *lane) tellLost(answers []attempt) {
+	count := 0
+	var first attempt
+	for _, a := range answers {
+		if a.outcome.event != lose {
+			continue
+		}
+		if count++; count == 1 {
+			first = a
+		}
+	}
+	if count > 0 {
+		l.log.Warn("not known whether messages were sent", "count", count, "first", first.record.ID,
+			"on_unknown", l.account.OnUnknown, "err", first.outcome.why)
+	}
 }
 
 // room is how many messages may be claimed in the transaction in which so many

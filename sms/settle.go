@@ -20,6 +20,7 @@ type outcome struct {
 	event  event
 	pieces []Piece
 	err    *Error
+	why    error // the carrier's own words, where what it did is not known
 }
 
 // outcome reads a carrier's answer.
@@ -37,8 +38,7 @@ func (l *lane) outcome(r Record, receipt Receipt, err error) outcome {
 	case errors.Is(err, ErrThrottled), errors.Is(err, ErrNotSent):
 		return outcome{event: giveBack}
 	}
-	l.log.Warn("outcome of a message is unknown", "message", r.ID, "err", err)
-	return outcome{event: lose}
+	return outcome{event: lose, why: err}
 }
 
 // refused is the end of a message, unless the carrier only minds the digits
