@@ -31,11 +31,11 @@ func (d *desk) lost(n int) {
 func TestReportDaysLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for stat, want := range map[string]sms.Status{"DELIVRD": sms.Delivered, "UNDELIV": sms.Failed, "EXPIRED": sms.Expired} {
-			d := open(t).run()
+			d := open(t, func(a *sms.Account) { a.ReportWait = time.Hour }).run()
 			job := d.send(zhang, "x")
-			time.Sleep(73 * time.Hour)
+			time.Sleep(24 * time.Hour)
 			if m := d.message(job.ID); m.Status != sms.Unknown || m.Error == nil {
-				t.Fatalf("after 73 h: %+v", m)
+				t.Fatalf("after a day: %+v", m)
 			}
 			d.report("a000000000000001", zhang, stat)
 			if m := d.message(job.ID); m.Status != want || want == sms.Delivered != (m.Error == nil) {
