@@ -56,9 +56,7 @@ func (g *Gateway) Accept(ctx context.Context, req Request) (job Job, created boo
 func (g *Gateway) accepted(records []Record) {
 	per := map[string]int64{}
 	for _, r := range records {
-		if r.Status != Queued {
-			g.counts.add(r.Account, r.Status, 1)
-		} else {
+		if !r.Status.told() { // else it was counted when that was told
 			per[r.Account]++
 		}
 		g.alarm.of(r)

@@ -139,12 +139,8 @@ func (w *work) letGo(r Record, at stamp.Time) error {
 }
 
 // abide holds marketing back that would be queued in quiet hours, such as what
-// a carrier gave back, notes when something was released, and sets the alarm
-// for what waits.
+// a carrier gave back, and sets the alarm for what waits.
 func (w *work) abide(r *Record, was Status) {
-	if r.Status == Queued && was == Scheduled {
-		r.Due = w.at
-	}
 	if r.Status == Queued && was != Queued && r.Class == ClassMarketing {
 		if start := w.start(r.Class, w.at); start.After(w.at.Time) {
 			r.arrive(Scheduled, w.at)

@@ -185,7 +185,9 @@ func (t texter) Answer(ctx context.Context, a sms.Answering) (job sms.Job, creat
 
 func (t texter) count(job sms.Job) {
 	for _, m := range job.Messages {
-		t.metrics.Message(m.Account, string(m.Status))
+		if m.Status != sms.Canceled { // which is an event, and counted there
+			t.metrics.Message(m.Account, string(m.Status))
+		}
 	}
 }
 
