@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"callbox/internal/number"
+	"callbox/internal/segment"
 	"callbox/internal/stamp"
 )
 
@@ -68,7 +69,7 @@ func assemble(parts []Text) string {
 func (w *work) receive(t Text, incomplete bool) error {
 	in := Incoming{
 		ID: newID(), Time: w.at, From: number.Normalize(t.From, w.g.cfg.AreaCode), Raw: t.From,
-		To: t.To, Text: t.Text, Account: t.Account, Incomplete: incomplete,
+		To: t.To, Text: segment.JoinHalves(t.Text), Account: t.Account, Incomplete: incomplete,
 	}
 	found, err := w.answered(&in)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"callbox/internal/segment"
 	"callbox/sms"
 	"callbox/storage"
 	"callbox/storage/storagetest"
@@ -104,6 +105,24 @@ func TestLongAnswer(t *testing.T) {
 		if got := d.incoming(broken); len(got) != 2+i || got[0].Text != "x" {
 			t.Errorf("part that cannot be: %+v", got)
 		}
+	}
+}
+
+// TestLongAnswerIsCutThroughACharacter, as phones do it.
+func TestLongAnswerIsCutThroughACharacter(t *testing.T) {
+	d := open(t).run()
+	octets, err := segment.UCS2.Append(nil, "完👷成")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.incoming(part("2", segment.DecodeHalves(octets[4:]), 2, 2))
+	all := d.incoming(part("1", segment.DecodeHalves(octets[:4]), 2, 1))
+	if len(all) != 1 || all[0].Text != "完👷成" {
+		t.Errorf("inbox = %+v", all)
+	}
+	all = d.incoming(part("3", segment.DecodeHalves(octets[:4]), 2, 5))
+	if all[0].Text != "完\ufffd" {
+		t.Errorf("half a character alone: %q", all[0].Text)
 	}
 }
 

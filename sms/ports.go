@@ -68,7 +68,7 @@ type Text struct {
 	ID      string // the DELIVER's own id, for de-duplication
 	From    string
 	To      string // access number with extension digits
-	Text    string
+	Text    string // of a part, perhaps with half a character at an end, see [segment.DecodeHalves]
 	Part    Part
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"callbox/cmpp"
 	"callbox/internal/guard"
+	"callbox/internal/segment"
 	"callbox/sms"
 )
 
@@ -155,6 +156,10 @@ func (s *session) text(p *cmpp.Deliver) sms.Text {
 		if h.Total > 1 {
 			t.Part = sms.Part{Ref: h.Ref, Total: h.Total, Index: h.Number}
 		}
+	}
+	if t.Part.Total > 1 && p.MsgFmt.Alphabet() == cmpp.UCS2 {
+		t.Text = segment.DecodeHalves(content)
+		return t
 	}
 	t.Text = decode(p.MsgFmt, content)
 	return t
