@@ -247,13 +247,13 @@ func (a *API) clock(t stamp.Time) string {
 	return t.In(zone).Format("01-02 15:04")
 }
 
-// tail is the end of a number, which is enough among colleagues; a name stays
-// as it is.
+// tail is the end of a number, which is enough among colleagues; a name is
+// whole.
 func tail(who string) string {
 	if digits, ok := strings.CutPrefix(who, "+"); ok && len(digits) > 4 {
 		return "…" + digits[len(digits)-4:]
 	}
-	return who
+	return "\u2068" + who + "\u2069" // isolated: it may be written from right to left
 }
 
 var linkLanguages = language.NewMatcher([]language.Tag{language.SimplifiedChinese, language.English})

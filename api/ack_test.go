@@ -139,7 +139,7 @@ func TestLooksChangeNothing(t *testing.T) {
 	body := bodyOf(t, b.send("GET", "/a/"+goodToken, nil))
 	for _, want := range []string{
 		`<html lang="zh-Hans">`, "工单 WO-&lt;7&gt;", "&lt;b&gt;困人&lt;/b&gt;", "已确认: 链接 · …8000 · 11-22 12:05",
-		`value="接单"`, `value="到达"`, `value="完成"`, `value="遗留原因"`, "&lt;i&gt;缺配件&lt;/i&gt;", `<label for="remark">`,
+		`value="接单"`, `value="到达"`, `value="完成"`, `value="遗留原因"`, `<bdi lang="zh-Hans">&lt;i&gt;缺配件&lt;/i&gt;</bdi>`, `<label for="remark">`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %s:\n%s", want, body)
