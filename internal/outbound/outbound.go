@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -75,12 +77,26 @@ func CheckURL(raw string, allow []netip.Prefix) error {
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return Permitted(addr, allow)
 	}
+	if here(u.Hostname()) {
+		return Permitted(netip.AddrFrom4([4]byte{127, 0, 0, 1}), allow)
+	}
 	return nil
+}
+
+// here says whether a name is this machine's everywhere (RFC 6761, 6.3).
+func here(name string) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 func checkScheme(u *url.URL) error {
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
 		return errors.New("not an http or https URL")
+	}
+	if p := u.Port(); p != "" {
+		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("%s is no port", p)
+		}
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ func TestCheckURL(t *testing.T) {
 		"https://tickets.example/hook": true, "http://8.8.8.8/": true,
 		"ftp://tickets.example/": false, "tickets.example": false, "http://": false, "http://[::1]/": false,
 		"http://127.0.0.1:8080/": false, "http://%zz/": false, "http://[::ffff:7f00:1]/": false,
+		"http://localhost:8080/": false, "http://box.LocalHost./": false, "http://localhost.example/": true,
+		"http://tickets.example:99999/": false, "http://tickets.example:0/": false, "http://tickets.example:65535/": true,
 	} {
 		if err := outbound.CheckURL(raw, nil); (err == nil) != want {
 			t.Errorf("CheckURL(%q) = %v", raw, err)
