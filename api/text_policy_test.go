@@ -20,12 +20,14 @@ type textRules struct {
 	codes  []sms.Code
 }
 
-func (r *textRules) QuietHours(context.Context) (sms.QuietHours, error)      { return r.quiet, nil }
-func (r *textRules) Blacklist(context.Context) ([]sms.Listing, error)        { return r.list, nil }
-func (r *textRules) Routes(context.Context) ([]sms.Route, error)             { return r.routes, nil }
-func (r *textRules) Codes(context.Context) ([]sms.Code, error)               { return r.codes, nil }
-func (r *textRules) SetRoutes(_ context.Context, v []sms.Route) error        { r.routes = v; return nil }
-func (r *textRules) SetCodes(_ context.Context, v []sms.Code) error          { r.codes = v; return nil }
+func (r *textRules) QuietHours(context.Context) (sms.QuietHours, error) { return r.quiet, nil }
+func (r *textRules) Blacklist(context.Context) ([]sms.Listing, error)   { return r.list, nil }
+func (r *textRules) Routes(context.Context) ([]sms.Route, error)        { return r.routes, nil }
+func (r *textRules) Codes(context.Context) ([]sms.Code, error)          { return r.codes, nil }
+func (r *textRules) SetRoutes(_ context.Context, v []sms.Route) error { r.routes = v; return nil }
+
+func (r *textRules) SetCodes(_ context.Context, v []sms.Code) error { r.codes = v; return nil }
+
 func (r *textRules) SetQuietHours(_ context.Context, v sms.QuietHours) error { r.quiet = v; return nil }
 
 func (r *textRules) SetBlacklist(_ context.Context, v []sms.Listing) ([]sms.Listing, error) {
@@ -59,8 +61,10 @@ func TestRulesOfTexts(t *testing.T) {
 		{"routes", `{"items":[]}`, `{"items":[]}`},
 		{"codes", `{"items":[{"stat":"MB:0069","text":"停机"}]}`, `{"items":[{"stat":"MB:0069","text":"停机"}]}`},
 		{"blacklist", `{"items":[]}`, `{"items":[]}`},
-		{"blacklist", `["138 0013 8000",{"number":"13900139000","kind":"unsubscribed","why":"x","time":"2026-01-02T03:04:05Z"}]`,
-			`"number":"+8613900139000","kind":"unsubscribed","why":"x","time":"2026-01-02T03:04:05.000Z"}]}`},
+		{
+			"blacklist", `["138 0013 8000",{"number":"13900139000","kind":"unsubscribed","why":"x","time":"2026-01-02T03:04:05Z"}]`,
+			`"number":"+8613900139000","kind":"unsubscribed","why":"x","time":"2026-01-02T03:04:05.000Z"}]}`,
+		},
 		{"blacklist", `{"items":["13800138000"]}`, `"number":"+8613800138000","kind":"blocked"`},
 	} {
 		status, put := b.do("PUT", "/api/v1/sms/"+tt.path, tt.body)
@@ -181,6 +185,7 @@ func TestAllFaultsOfAJobInOneRound(t *testing.T) {
 		`{"to":["13800138000","12"],"text":7,"colour":"red","class":"spam","valid_until":"` + past + `"}`: "body.class body.colour body.text body.to[1] body.valid_until",
 		`{"to":"13800138000","dedup":{"key":"a","window":"x"},"priority":"12"}`:                           "body.dedup.window body.priority body.text body.to",
 		`{"to":["13800138000"],"text":"x","send_at":"tomorrow","valid_until":7,"ref":7,"account":"no"}`:   "body.account body.ref body.send_at body.valid_until",
+		`{"tiers":[{"to":["13800138000"],"colour":"red"}],"text":"x","priority":1e30}`:                    "body.priority body.tiers[0].colour",
 		`{"Text":"x"}`: "body.Text body.text body.to",
 		`[]`:           "body",
 	} {

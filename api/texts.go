@@ -174,6 +174,9 @@ func (a *API) allFaults(ctx context.Context, body jobBody, faults []error) error
 		return textProblem(err)
 	}
 	told := placesOf(faults)
+	if slices.ContainsFunc(told, func(t string) bool { return covers("body.tiers", t) }) {
+		told = append(told, "body.to") // which is empty where there are tiers
+	}
 	for _, f := range more {
 		where := "body." + f.Field
 		if !slices.ContainsFunc(told, func(t string) bool { return covers(t, where) || covers(where, t) }) {

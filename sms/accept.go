@@ -297,6 +297,10 @@ func (r Request) checkLabels(allow []netip.Prefix, faults *Invalid) {
 	if r.CallbackURL == "" {
 		return
 	}
+	if len(r.CallbackURL) > maxURL {
+		faults.add("callback_url", "is longer than %d bytes", maxURL)
+		return
+	}
 	if err := outbound.CheckURL(r.CallbackURL, allow); err != nil {
 		faults.add("callback_url", "%w", err)
 	}

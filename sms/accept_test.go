@@ -41,6 +41,7 @@ func TestAcceptNamesEveryFault(t *testing.T) {
 		"class":              {sms.Request{To: []string{zhang}, Text: "x", Class: "spam"}, []string{"class"}},
 		"priority":           {sms.Request{To: []string{zhang}, Text: "x", Priority: "10"}, []string{"priority"}},
 		"callback to here":   {sms.Request{To: []string{zhang}, Text: "x", CallbackURL: "http://127.0.0.1:1/x"}, []string{"callback_url"}},
+		"callback too long":  {sms.Request{To: []string{zhang}, Text: "x", CallbackURL: "https://x.example/" + strings.Repeat("x", 2048)}, []string{"callback_url"}},
 		"callback":           {sms.Request{To: []string{zhang}, Text: "x", CallbackURL: "ftp://x"}, []string{"callback_url"}},
 		"ref and key":        {sms.Request{To: []string{zhang}, Text: "x", Ref: strings.Repeat("x", 129), Key: "a\x01"}, []string{"ref", "key"}},
 	} {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ const (
 	maxParts = 50
 	maxRef   = 128
 	maxKey   = 255
+	maxURL   = 2048 // bytes; each message keeps it
 
 	maxWindow = 30 * 24 * 3600 // seconds
 )
@@ -84,18 +84,15 @@ var priorityWords = map[Priority]int{"urgent": 9, "high": 7, "normal": 5, "low":
 
 var classPriority = map[string]int{ClassDispatch: 5, ClassNotice: 4, ClassMarketing: 1}
 
-// UnmarshalJSON takes a string or a number.
+// UnmarshalJSON takes a string or a number. What is neither stays as it is
+// written: then it is refused by its field's name, beside the other faults.
 func (p *Priority) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err == nil {
 		*p = Priority(s)
 		return nil
 	}
-	var n int
-	if err := json.Unmarshal(b, &n); err != nil {
-		return errors.New("priority: neither a word nor a whole number")
-	}
-	*p = Priority(strconv.Itoa(n))
+	*p = Priority(b)
 	return nil
 }
 
