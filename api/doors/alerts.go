@@ -221,7 +221,7 @@ type problemField struct {
 func (d *Doors) problem(w http.ResponseWriter, r *http.Request, err error) {
 	why := d.refused(r.Context(), err)
 	status := why.kind.status()
-	if status == http.StatusBadRequest && why.field != "body" {
+	if status == http.StatusBadRequest && (why.field != "body" || why.kind == noText) {
 		status = http.StatusUnprocessableEntity
 	}
 	p := problem{Title: http.StatusText(status), Status: status, Detail: why.text}

@@ -362,8 +362,8 @@ func TestAlertsRefuse(t *testing.T) {
 		},
 		"nothing": {
 			ask{"POST", path + "?to=1", "{}", key, ""},
-			400,
-			`{"title":"Bad Request","status":400,"detail":"validation failed","errors":[{"message":"has neither commonAnnotations.summary nor title, message, labels or alerts","location":"body"}]}`,
+			422,
+			`{"title":"Unprocessable Entity","status":422,"detail":"validation failed","errors":[{"message":"has neither commonAnnotations.summary nor title, message, labels or alerts","location":"body"}]}`,
 		},
 		"no key": {ask{"POST", path + "?to=1", "{}", nil, ""}, 401, `{"title":"Unauthorized","status":401,"detail":"nobody has this name and key"}`},
 	} {
