@@ -223,6 +223,26 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// TestNeverAnswered is held in the end, with words, since it may be what ends
+// the connection; a report still settles it.
+func TestNeverAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := open(t)
+		d.line.answer = func(int, sms.Submission) (sms.Receipt, error) { return sms.Receipt{}, sms.ErrUncertain }
+		d.run()
+		job := d.send(zhang, "x")
+		time.Sleep(time.Hour)
+		m, sent := d.message(job.ID), len(d.line.submissions())
+		if want := fmt.Sprintf("sent %d times", sent); m.Status != sms.Unknown || m.Error == nil || !strings.Contains(m.Error.Text, want) {
+			t.Errorf("%s, %+v; want unknown, %s", m.Status, m.Error, want)
+		}
+		d.report("0000000000000001", zhang, "DELIVRD")
+		if m := d.message(job.ID); m.Status != sms.Delivered || m.Error != nil {
+			t.Errorf("reported: %s, %+v", m.Status, m.Error)
+		}
+	})
+}
+
 func TestCrashWhileSubmitting(t *testing.T) {
 	for policy, tt := range policies {
 		t.Run(policy, func(t *testing.T) {

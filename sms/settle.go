@@ -171,6 +171,10 @@ func (w *work) decide(r *Record) {
 	case policy == OnUnknownDrop:
 		r.arrive(Failed, w.at)
 		r.Error = &Error{Text: "it is not known whether it was sent, and the account says not to send it again"}
+	case policy == OnUnknownHold:
+		r.Error = &Error{Text: "it is not known whether it was sent: held for a report"}
+	default:
+		r.Error = &Error{Text: fmt.Sprintf("sent %d times and never answered: held for a report", r.Lost)}
 	}
 }
 
