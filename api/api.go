@@ -199,6 +199,9 @@ func humaConfig(version string) huma.Config {
 		},
 		Formats:       map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
+		Transformers: []huma.Transformer{
+			func(_ huma.Context, _ string, v any) (any, error) { return bounded(v), nil },
+		},
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -71,7 +73,50 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	errors.As(err, &se)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(se.GetStatus())
-	_ = json.NewEncoder(w).Encode(se) // the client went away: nobody to tell
+	_ = json.NewEncoder(w).Encode(bounded(se)) // the client went away: nobody to tell
+}
+
+// Limits of what a problem repeats of its request.
+const (
+	maxFaults = 10_000
+	maxValue  = 100 // bytes of what stood there
+)
+
+// bounded is an answer that grows no faster than its request did: huma tells
+// the whole object beside each key in it that it does not know, so that a
+// thousand of them would be a thousand copies. A key that is missing is named
+// as the place.
+func bounded(v any) any {
+	p, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v
+	}
+	b := *p
+	b.Errors = nil
+	for i, e := range p.Errors {
+		if i == maxFaults {
+			b.Errors = append(b.Errors, &huma.ErrorDetail{Message: fmt.Sprintf("and %d more", len(p.Errors)-i)})
+			break
+		}
+		b.Errors = append(b.Errors, boundedFault(*e))
+	}
+	return &b
+}
+
+func boundedFault(e huma.ErrorDetail) *huma.ErrorDetail {
+	switch v := e.Value.(type) {
+	case string:
+		if len(v) > maxValue {
+			e.Value = strings.ToValidUTF8(v[:maxValue], "") + "…"
+		}
+	case map[string]any, []any:
+		e.Value = nil
+	}
+	if name, ok := strings.CutPrefix(e.Message, "expected required property "); ok {
+		e.Message = "is missing"
+		e.Location += "." + strings.TrimSuffix(name, " to be present")
+	}
+	return &e
 }
 
 // answer writes v as JSON with status.

@@ -24,7 +24,7 @@ func (r *textRules) QuietHours(context.Context) (sms.QuietHours, error) { return
 func (r *textRules) Blacklist(context.Context) ([]sms.Listing, error)   { return r.list, nil }
 func (r *textRules) Routes(context.Context) ([]sms.Route, error)        { return r.routes, nil }
 func (r *textRules) Codes(context.Context) ([]sms.Code, error)          { return r.codes, nil }
-func (r *textRules) SetRoutes(_ context.Context, v []sms.Route) error { r.routes = v; return nil }
+func (r *textRules) SetRoutes(_ context.Context, v []sms.Route) error   { r.routes = v; return nil }
 
 func (r *textRules) SetCodes(_ context.Context, v []sms.Code) error { r.codes = v; return nil }
 
