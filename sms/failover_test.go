@@ -168,8 +168,10 @@ func TestBacklogMovesWhole(t *testing.T) {
 func TestRoutesGoBeforeNumbers(t *testing.T) {
 	p := openPair(t, func(c *sms.Config) { c.Accounts[1].Numbers = []string{"+1"} })
 	err := p.SetRoutes(t.Context(), []sms.Route{
-		{Prefix: "*", Accounts: []string{account}}, {Prefix: "+86138", Accounts: []string{"backup", account}},
-		{Prefix: "13800138", Accounts: []string{account}}, {Prefix: "0571", Accounts: []string{"backup"}},
+		{Prefix: "*", Accounts: []string{account}},
+		{Prefix: "+86138", Accounts: []string{"backup", account}},
+		{Prefix: "13800138", Accounts: []string{account}},
+		{Prefix: "0571", Accounts: []string{"backup"}},
 	})
 	if err != nil {
 		t.Fatal(err)

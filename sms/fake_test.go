@@ -56,11 +56,13 @@ func (f *fake) Ready() <-chan struct{} {
 	defer f.mu.Unlock()
 	return f.ready
 }
+
 func (f *fake) State() sms.CarrierState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return sms.CarrierState{Up: f.up}
 }
+
 func (f *fake) Run(ctx context.Context, _ sms.Receiver) error {
 	<-ctx.Done()
 	time.Sleep(f.leaving)

@@ -279,8 +279,13 @@ func TestLimitsOfAKey(t *testing.T) {
 			n     int
 			want  time.Duration
 		}{
-			{0, 1, 0}, {0, 1, 0}, {0, 1, 500 * time.Millisecond}, {500 * time.Millisecond, 1, 0},
-			{time.Second, 6, 0}, {0, 1, 2500 * time.Millisecond}, {2500 * time.Millisecond, 1, 0},
+			{0, 1, 0},
+			{0, 1, 0},
+			{0, 1, 500 * time.Millisecond},
+			{500 * time.Millisecond, 1, 0},
+			{time.Second, 6, 0},
+			{0, 1, 2500 * time.Millisecond},
+			{2500 * time.Millisecond, 1, 0},
 		} {
 			time.Sleep(tt.after)
 			if got := over("a", second, tt.n); got != tt.want {
