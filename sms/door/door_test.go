@@ -388,9 +388,10 @@ func killAt(t *testing.T, at string, behind bool, count int) {
 	if count == 1 && !b.off {
 		t.Errorf("the door never came to %s", at)
 	}
-	o.run(o.door(m))
+	stop = o.run(o.door(m))
 	o.settled(m, "1 delivered, 2 delivered, 3 delivered, 4 failed")
 	time.Sleep(longestPause + 5*time.Second) // what was put off comes, too
+	stop()
 	for i := 1; i <= 3; i++ {
 		if got := o.line.texts(phone(i)); len(got) != 1 {
 			t.Errorf("%s got %q", phone(i), got)
