@@ -46,12 +46,31 @@ func (n *Notices) Due(ctx context.Context, endpoint string, now time.Time, limit
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("due webhooks: %w", err)
 	}
-	due, err := collect(rows, func(rows *sql.Rows) (Delivery, error) { return n.scanDelivery(ctx, rows) })
+	var signers []string // of each delivery
+	due, err := collect(rows, func(rows *sql.Rows) (Delivery, error) {
+		x, signer, err := scanDelivery(rows)
+		signers = append(signers, signer)
+		return x, err
+	})
+	if err == nil {
+		err = n.secrets(ctx, due, signers)
+	}
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("due webhooks: %w", err)
 	}
 	next, err := n.next(ctx, endpoint, now)
 	return due, next, err
+}
+
+// secrets fills in what signs each of due. It reads: were rows open yet, all the
+// readers together could wait for one more.
+func (n *Notices) secrets(ctx context.Context, due []Delivery, signers []string) (err error) {
+	for i := range due {
+		if due[i].Secret, err = n.secret(ctx, due[i], signers[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *Notices) next(ctx context.Context, endpoint string, now time.Time) (time.Time, error) {
@@ -64,17 +83,12 @@ func (n *Notices) next(ctx context.Context, endpoint string, now time.Time) (tim
 	return stamp.FromMillis(ms.Int64).Time, nil
 }
 
-func (n *Notices) scanDelivery(ctx context.Context, rows *sql.Rows) (Delivery, error) {
-	var x Delivery
-	var signer string
+// scanDelivery reads a row, all but the secret, and whose that is.
+func scanDelivery(rows *sql.Rows) (x Delivery, signer string, err error) {
 	var first int64
-	err := rows.Scan(&x.ID, &x.Event, &x.Endpoint, &x.URL, &x.Trusted, &x.Format, &signer, &x.Attempt, &first, &x.Body)
-	if err != nil {
-		return x, err
-	}
+	err = rows.Scan(&x.ID, &x.Event, &x.Endpoint, &x.URL, &x.Trusted, &x.Format, &signer, &x.Attempt, &first, &x.Body)
 	x.First = stamp.FromMillis(first).Time
-	x.Secret, err = n.secret(ctx, x, signer)
-	return x, err
+	return x, signer, err
 }
 
 // secret is what signs a delivery: its endpoint's, or the API key of the job.

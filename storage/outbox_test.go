@@ -1,14 +1,17 @@
 package storage_test
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"callbox/cti"
+	"callbox/internal/guard"
 	"callbox/internal/stamp"
 	"callbox/sms"
 	"callbox/storage"
@@ -115,6 +118,34 @@ func TestCallbacksAreSignedByTheirKey(t *testing.T) {
 	if err != nil || len(endpoints) != 1 || endpoints[0] != "https://erp.test" {
 		t.Errorf("Endpoints = %v, %v", endpoints, err)
 	}
+}
+
+// TestManyReceiversShareTheReaders: more endpoints at once than there are
+// connections to read with, each of whose deliveries a key signs.
+func TestManyReceiversShareTheReaders(t *testing.T) {
+	d := storagetest.Open(t)
+	key, _, err := d.AddKey(t.Context(), "erp", nil, sms.Limits{})
+	good(t, err)
+	const endpoints, rounds = 40, 20
+	at := func(i int) string { return fmt.Sprintf("https://erp%d.test", i) }
+	for i := range endpoints {
+		told(t, d, storage.Notice{Event: storage.NoticeSMSStatus, OrderKey: at(i), CallbackURL: at(i) + "/x", Signer: key.ID})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var group guard.Group
+	for i := range endpoints {
+		group.Go("receiver", func() {
+			for range rounds {
+				list, _, err := d.Notices().Due(ctx, at(i), time.Now().Add(time.Second), 10)
+				if err != nil || len(list) != 1 || len(list[0].Secret) == 0 {
+					t.Errorf("due at %s: %v, %v", at(i), list, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestDeliveriesHaveTheirFormat(t *testing.T) {
