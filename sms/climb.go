@@ -112,6 +112,9 @@ func (w *work) release(s Standing, records []Record) error {
 		if r.Tier != n.Tier || r.Status != Scheduled {
 			continue
 		}
+		if err := w.divert(&r); err != nil {
+			return err
+		}
 		if err := w.move(r, release); err != nil {
 			return err
 		}
@@ -137,6 +140,9 @@ func (w *work) again(s Standing, records []Record) ([]Record, error) {
 	var copies []Record
 	for _, r := range records {
 		if r.Tier == n.Tier && r.Repeat == 0 && r.Status != Canceled && !waiting[r.To] {
+			if err := w.divert(&r); err != nil {
+				return nil, err
+			}
 			copies = append(copies, r.copied(n.Repeated, w.at))
 			w.news.wake(r.Account)
 		}

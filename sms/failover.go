@@ -112,16 +112,8 @@ func (w *work) reroute(records []Record, from *lane, moved map[string]int) error
 		if r.Parts > maxParts {
 			continue
 		}
-		if digits := to.account.ExtensionDigits; digits > 0 {
-			key := r.Job + " " + r.Account
-			if extensions[key] == "" {
-				ext, err := w.NextExtension(r.Account, digits)
-				if err != nil {
-					return err
-				}
-				extensions[key] = ext
-			}
-			r.Extension = extensions[key]
+		if err := w.extendAnew(&r, to.account, extensions); err != nil {
+			return err
 		}
 		if err := w.save(r, r.Status); err != nil {
 			return err
@@ -130,6 +122,52 @@ func (w *work) reroute(records []Record, from *lane, moved map[string]int) error
 		moved[r.Account]++
 	}
 	return nil
+}
+
+// extendAnew gives a message digits of its new account, the same for all of its
+// job.
+func (w *work) extendAnew(r *Record, to Account, extensions map[string]string) error {
+	if to.ExtensionDigits == 0 {
+		return nil
+	}
+	key := r.Job + " " + to.Name
+	if extensions[key] == "" {
+		ext, err := w.NextExtension(to.Name, to.ExtensionDigits)
+		if err != nil {
+			return err
+		}
+		extensions[key] = ext
+	}
+	r.Extension = extensions[key]
+	return nil
+}
+
+// divert makes a message whose time has come another account's, where its own
+// has been down for long and it is not bound to it: [Gateway.failOver] would
+// find it only later.
+func (w *work) divert(r *Record) error {
+	from := w.g.lane(r.Account)
+	if r.Bound || from == nil {
+		return nil
+	}
+	if s := from.carrier.State(); s.Up || w.at.Sub(s.Since) < downLong {
+		return nil
+	}
+	now := standing{from: false}
+	to := now.best(w.g.serving(r.To))
+	if to == nil || to == from || !now.up(to) {
+		return nil
+	}
+	moved := *r
+	if moved.wordFor(from.account, to.account); moved.Parts > maxParts {
+		return nil
+	}
+	if w.diverted == nil {
+		w.diverted = map[string]string{}
+	}
+	err := w.extendAnew(&moved, to.account, w.diverted)
+	*r = moved
+	return err
 }
 
 // wordFor makes a message another account's: its signature, its parts.

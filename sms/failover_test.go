@@ -77,6 +77,35 @@ func TestMessagesMoveWhenAnAccountStaysDown(t *testing.T) {
 	})
 }
 
+// TestWhatFallsDueInAnOutageGoesAnotherWay: at once, not when the gateway looks
+// again for what came since.
+func TestWhatFallsDueInAnOutageGoesAnotherWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := openPair(t)
+		p.run()
+		later := time.Now().Add(47 * time.Second)
+		due := p.accept(sms.Request{To: []string{zhang}, Text: "x", SendAt: &later})
+		bound := p.accept(sms.Request{To: []string{zhang}, Text: "x", SendAt: &later, Account: account})
+		climbs := p.accept(sms.Request{Text: "y", Tiers: []sms.Tier{{To: []string{li}}, {To: []string{zhang}, After: 47}}})
+		synctest.Wait()
+		p.line.setUp(false)
+		time.Sleep(47*time.Second + 100*time.Millisecond)
+		synctest.Wait()
+		p.want(due.ID, sms.Submitted)
+		p.want(bound.ID, sms.Queued)
+		p.want(climbs.ID, sms.Submitted, sms.Submitted)
+		sent := p.b.submissions()
+		if len(sent) != 2 {
+			t.Fatalf("%d submits by the other account", len(sent))
+		}
+		for _, s := range sent {
+			if text := strings.Join(s.Parts, ""); !strings.HasPrefix(text, "【安顺维保服务】") || len(s.Extension) != 3 {
+				t.Errorf("submitted %+v", s)
+			}
+		}
+	})
+}
+
 func TestNewMessagesGoWhereItIsUp(t *testing.T) {
 	p := openPair(t)
 	for name, tt := range map[string]struct {

@@ -243,6 +243,8 @@ type work struct {
 	g    *Gateway
 	at   stamp.Time
 	news *bulletin
+
+	diverted map[string]string // extensions of the jobs whose messages found another account
 }
 
 // update runs f in one transaction and then tells what it changed, in the

@@ -134,6 +134,9 @@ func (w *work) letGo(r Record, at stamp.Time) error {
 		w.g.alarm.of(r)
 		return w.save(r, r.Status)
 	}
+	if err := w.divert(&r); err != nil {
+		return err
+	}
 	w.news.wake(r.Account)
 	return w.move(r, release)
 }
