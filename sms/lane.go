@@ -1,6 +1,7 @@
 package sms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,12 @@ const (
 	maxClaim  = 32  // messages in one transaction: others wait for it
 	slowClaim = 256 // where the disk is what takes the time
 	slowWrite = 10 * time.Millisecond
-	storeWait = time.Second
-	storeMost = 30 * time.Second
-	linkWait  = 5 * time.Second
+	storeWait = time.Second     // for what the store refused
+	storeMost = 5 * time.Second // for a store that takes nothing
+	// refusedOften is how often a store must refuse an outcome, and take others,
+	// until it is given up.
+	refusedOften = 3
+	linkWait     = 5 * time.Second
 	// tarryMost is the longest that answers wait for others to be written down
 	// with them.
 	tarryMost = 5 * time.Millisecond
@@ -47,16 +51,19 @@ type lane struct {
 	answered []attempt  // not yet written down
 
 	// What follows is run's alone.
-	open    int      // claimed, and what came of it is not on disk
-	hungry  bool     // something may be queued
-	turns   fairness // whose turn it is
-	failing bool     // the store took nothing the last time
+	open    int       // claimed, and what came of it is not on disk
+	hungry  bool      // something may be queued
+	turns   fairness  // whose turn it is
+	failing bool      // the store took nothing the last time
+	stuck   []attempt // the store refused them
+	again   time.Time // when that is tried again
 }
 
 // attempt is a claimed message and what came of it.
 type attempt struct {
 	record  Record
 	outcome outcome
+	refused int // by the store, while it took others
 }
 
 func newLane(g *Gateway, a Account, c Carrier) *lane {
@@ -104,14 +111,13 @@ func (l *lane) run(ctx, link, gone context.Context) {
 	defer end()
 	for ctx.Err() == nil || l.open > 0 {
 		l.tarry()
-		answers := l.take()
-		l.tellLost(answers)
+		answers := l.due(store)
 		room := l.room(ctx, len(answers))
 		if len(answers) == 0 && room == 0 {
-			l.rest(ctx)
+			l.rest(ctx, store)
 			continue
 		}
-		for _, r := range l.turn(ctx, store, answers, room) {
+		for _, r := range l.turn(store, answers, room) {
 			submits.Go("sms submit", func() { l.submit(link, r) })
 		}
 	}
@@ -147,6 +153,22 @@ func (l *lane) partly() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.answered) > 0 && len(l.answered) < l.open
+}
+
+// due gives what is to be written down now.
+func (l *lane) due(store context.Context) []attempt {
+	fresh := l.take()
+	l.tellLost(fresh)
+	switch wait := time.Now().Before(l.again) && store.Err() == nil; {
+	case wait && l.failing:
+		l.stuck = append(l.stuck, fresh...)
+		return nil
+	case wait:
+		return fresh
+	}
+	all := append(l.stuck, fresh...)
+	l.stuck = nil
+	return all
 }
 
 // take gives what was answered.
@@ -186,7 +208,8 @@ func (l *lane) room(ctx context.Context, settled int) int {
 		l.hungry = true
 	default:
 	}
-	if !l.hungry || ctx.Err() != nil || !l.ready() || l.pause.left(time.Now()) > 0 {
+	now := time.Now()
+	if !l.hungry || ctx.Err() != nil || !l.ready() || l.pause.left(now) > 0 || l.failing && now.Before(l.again) {
 		return 0
 	}
 	return max(0, min(l.carrier.Capacity()-l.open+settled, l.batch()))
@@ -211,21 +234,29 @@ func (l *lane) ready() bool {
 }
 
 // rest waits until there may be something to do.
-func (l *lane) rest(ctx context.Context) {
-	ended, ready, resume := ctx.Done(), l.carrier.Ready(), (<-chan time.Time)(nil)
+func (l *lane) rest(ctx, store context.Context) {
+	ended, given, ready := ctx.Done(), (<-chan struct{})(nil), l.carrier.Ready()
 	if ctx.Err() != nil {
+		if l.open == 0 {
+			return // it ended just now
+		}
 		ended = nil // what is open is waited for
+	}
+	if len(l.stuck) > 0 {
+		given = store.Done()
 	}
 	if !l.hungry || l.ready() {
 		ready = nil
 	}
-	if pause := l.pause.left(time.Now()); l.hungry && pause > 0 {
-		timer := time.NewTimer(pause)
+	var resume <-chan time.Time
+	if nap := l.nap(time.Now()); nap > 0 {
+		timer := time.NewTimer(nap)
 		defer timer.Stop()
 		resume = timer.C
 	}
 	select {
 	case <-ended:
+	case <-given:
 	case <-ready:
 	case <-resume:
 	case <-l.news:
@@ -234,11 +265,21 @@ func (l *lane) rest(ctx context.Context) {
 	}
 }
 
-func wait(ctx context.Context, c <-chan struct{}) {
-	select {
-	case <-ctx.Done():
-	case <-c:
+// nap is how long nothing is due; 0: until something happens.
+func (l *lane) nap(now time.Time) time.Duration {
+	again, claims := max(0, l.again.Sub(now)), max(0, l.pause.left(now))
+	if l.failing {
+		claims = max(claims, again)
 	}
+	switch {
+	case len(l.stuck) == 0 && !l.hungry:
+		return 0
+	case len(l.stuck) == 0:
+		return claims
+	case !l.hungry || claims == 0:
+		return again
+	}
+	return min(again, claims)
 }
 
 // sleep waits; false when ctx ended first.
@@ -256,19 +297,34 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// turn writes answers down and claims up to room messages, which it gives.
-func (l *lane) turn(ctx, store context.Context, answers []attempt, room int) []Record {
+// turn writes answers down and claims up to room messages, which it gives. Where
+// that fails it finds out whether it is the store or one of the answers.
+func (l *lane) turn(store context.Context, answers []attempt, room int) []Record {
 	claimed, err := l.write(store, answers, room)
-	switch {
-	case err == nil:
+	if err == nil {
 		return claimed
-	case len(answers) > 0:
-		l.insist(store, answers)
-		return nil
 	}
-	l.trouble("cannot claim messages, trying again", err)
-	sleep(ctx, storeWait)
-	return nil
+	works, why := false, err
+	if len(answers) > 0 && room > 0 {
+		claimed, err = l.write(store, nil, room)
+		works = err == nil
+	}
+	answers, works, why = l.singly(store, answers, works)
+	switch {
+	case store.Err() != nil:
+		l.giveUp(answers, why)
+	case works:
+		l.later(answers, storeWait)
+	default:
+		l.trouble(cmp.Or(why, err))
+		l.later(answers, storeMost)
+	}
+	return claimed
+}
+
+// later puts answers by for a while.
+func (l *lane) later(answers []attempt, after time.Duration) {
+	l.stuck, l.again = append(l.stuck, answers...), time.Now().Add(after)
 }
 
 // write is one transaction: it settles what was answered and claims into the
@@ -299,38 +355,28 @@ func (l *lane) write(ctx context.Context, answers []attempt, room int) (claimed 
 	return claimed, nil
 }
 
-// insist writes answers down one by one until all are on disk or ctx ends. What
-// the store refuses while it takes others is given up.
-func (l *lane) insist(ctx context.Context, answers []attempt) {
-	for try := time.Duration(1); len(answers) > 0; try++ {
-		left, err := l.singly(ctx, answers)
-		if len(left) < len(answers) || ctx.Err() != nil {
-			l.giveUp(left, err)
-			return
-		}
-		l.trouble("cannot store outcomes, trying again", err)
-		sleep(ctx, min(try*storeWait, storeMost))
-		answers = append(left[1:], left[0]) // it may be the one that cannot be stored
-	}
-}
-
-// singly writes answers down one by one. It gives those that are left, all where
-// the first failed, and why.
-func (l *lane) singly(ctx context.Context, answers []attempt) (left []attempt, why error) {
-	for i := range answers {
-		one := answers[i : i+1]
-		_, err := l.write(ctx, one, 0)
+// singly writes answers down one by one, unless the store works not and takes
+// not even the first. It gives those that are left, whether the store works, and
+// why they are left. What it refuses again and again while it takes others is
+// given up.
+func (l *lane) singly(ctx context.Context, answers []attempt, works bool) (left []attempt, worked bool, why error) {
+	for i, a := range answers {
+		_, err := l.write(ctx, answers[i:i+1], 0)
 		switch {
 		case err == nil:
+			works = true
 		case errors.Is(err, ErrMoved):
-			l.giveUp(one, err)
-		case i == 0:
-			return answers, err
+			l.giveUp(answers[i:i+1], err)
+		case !works:
+			return append(left, answers[i:]...), false, err
+		case a.refused+1 == refusedOften:
+			l.giveUp(answers[i:i+1], err)
 		default:
-			left, why = append(left, one...), err
+			a.refused++
+			left, why = append(left, a), err
 		}
 	}
-	return left, why
+	return left, works, why
 }
 
 func (l *lane) giveUp(answers []attempt, err error) {
@@ -341,9 +387,9 @@ func (l *lane) giveUp(answers []attempt, err error) {
 }
 
 // trouble says once that the store takes nothing.
-func (l *lane) trouble(what string, err error) {
+func (l *lane) trouble(err error) {
 	if !l.failing {
-		l.log.Error(what, "open", l.open, "err", err)
+		l.log.Error("messages cannot be written down, trying again", "open", l.open, "err", err)
 	}
 	l.failing = true
 }
@@ -353,7 +399,7 @@ func (l *lane) trouble(what string, err error) {
 func (l *lane) submit(link context.Context, r Record) {
 	receipt, err := l.deliver(link, r)
 	l.feel(err)
-	a := attempt{r, l.outcome(r, receipt, err)}
+	a := attempt{record: r, outcome: l.outcome(r, receipt, err)}
 	l.mu.Lock()
 	l.answered = append(l.answered, a)
 	l.mu.Unlock()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -190,6 +192,104 @@ func TestOneThatCannotBeStored(t *testing.T) {
 		}
 		if s := d.message(moved.ID).Status; s != sms.Failed {
 			t.Errorf("the moved one is %s", s)
+		}
+	})
+}
+
+// picky is a store that refuses some outcomes, or everything while it is down.
+type picky struct {
+	*storage.SMS
+	refuse string // text
+	down   atomic.Bool
+}
+
+var errStore = errors.New("no")
+
+func (p *picky) Update(ctx context.Context, what string, f func(sms.Tx) error) error {
+	if p.down.Load() {
+		return errStore
+	}
+	return p.SMS.Update(ctx, what, func(tx sms.Tx) error { return f(pickyTx{tx, p.refuse}) })
+}
+
+type pickyTx struct {
+	sms.Tx
+	refuse string
+}
+
+func (t pickyTx) Save(r sms.Record, was sms.Status) error {
+	if r.Text == t.refuse && r.Status == sms.Submitted {
+		return errStore
+	}
+	return t.Tx.Save(r, was)
+}
+
+// onPicky is a desk over such a store, and its log.
+func onPicky(t *testing.T, refuse string) (*desk, *picky, *strings.Builder) {
+	t.Helper()
+	d := open(t)
+	p, log := &picky{SMS: d.texts, refuse: refuse}, &strings.Builder{}
+	cfg := sms.Config{
+		Accounts: []sms.Account{{Name: account, SrcID: "10690000"}}, AreaCode: "0571",
+		Log: slog.New(slog.NewTextHandler(log, nil)),
+	}
+	var err error
+	if d.Gateway, err = sms.New(cfg, p, d.line); err != nil {
+		t.Fatal(err)
+	}
+	return d, p, log
+}
+
+// TestOutcomeThatNobodyTakes is given up in the end; those beside it are stored.
+func TestOutcomeThatNobodyTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _, log := onPicky(t, "bad")
+		bad := d.send(zhang, "bad")
+		d.run()
+		for range 10 {
+			job := d.send(zhang, "good")
+			time.Sleep(6 * time.Second)
+			if s := d.message(job.ID).Status; s != sms.Submitted {
+				t.Errorf("one beside it is %s after 6 s", s)
+			}
+		}
+		if s := d.message(bad.ID).Status; s != sms.Submitting {
+			t.Errorf("it is %s", s)
+		}
+		d.halt()
+		if n := strings.Count(log.String(), "outcome not stored"); n != 1 {
+			t.Errorf("%d outcomes given up, want 1:\n%s", n, log)
+		}
+	})
+}
+
+// TestStoreThatIsAway keeps outcomes until it is back, and says so once.
+func TestStoreThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, p, log := onPicky(t, "")
+		d.line.onSubmit = func(sms.Submission) {
+			p.down.Store(true)
+			time.Sleep(time.Second)
+		}
+		var jobs []sms.Job
+		for range 10 {
+			jobs = append(jobs, d.send(zhang, "x"))
+		}
+		d.run()
+		time.Sleep(time.Minute)
+		p.down.Store(false)
+		time.Sleep(time.Minute)
+		for _, j := range jobs {
+			if s := d.message(j.ID).Status; s != sms.Submitted {
+				t.Errorf("a message is %s", s)
+			}
+		}
+		d.halt()
+		if n := len(d.line.submissions()); n != len(jobs) {
+			t.Errorf("%d submits", n)
+		}
+		if n := strings.Count(log.String(), "level=ERROR msg=\"messages cannot be written"); n != 1 {
+			t.Errorf("%d lines about it, want 1:\n%s", n, log)
 		}
 	})
 }

@@ -71,7 +71,7 @@ type DB struct {
 
 	// What follows is the writer goroutine's.
 	conn     *sql.Conn     // of the transaction that is on
-	patience time.Duration // how long a group stays open for who comes late
+	patience time.Duration // how long a group stays open for who comes late; a quarter of it after the last one
 	refused  int           // operations, since commits fail
 }
 

@@ -38,7 +38,7 @@ func (g *groups) last() int {
 // TestSlowDiskWaitsForWhoIsLate has the second of two operations come so much
 // later than the first.
 func TestSlowDiskWaitsForWhoIsLate(t *testing.T) {
-	for late, want := range map[time.Duration]int{0: 2, 5*time.Millisecond - 1: 2, 5*time.Millisecond + 1: 1} {
+	for late, want := range map[time.Duration]int{0: 2, 2500*time.Microsecond - 1: 2, 2500*time.Microsecond + 1: 1} {
 		t.Run(late.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &groups{}

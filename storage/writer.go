@@ -23,6 +23,7 @@ const (
 	// slowCommit is what a commit takes from which on it pays to wait for who
 	// comes a moment late.
 	slowCommit = 4 * time.Millisecond
+	slowGroup  = 10 * time.Millisecond // and how long at most
 )
 
 // When the write-ahead log is emptied, and from when it is worth an alarm.
@@ -349,7 +350,7 @@ func (d *DB) group(first *op) (ran []*op, err error) {
 			return ran, errors.Join(err, tx.Rollback())
 		}
 		next = nil
-		if len(ran) < groupOps && time.Since(began) < groupTime {
+		if len(ran) < groupOps && time.Since(began) < max(groupTime, d.patience) {
 			if next = d.next(began); next != nil {
 				ran = append(ran, next)
 			}
@@ -395,7 +396,7 @@ func (d *DB) commit(tx *sql.Tx, operations int) error {
 	}
 	d.patience = 0
 	if took := time.Since(began); took >= slowCommit && operations > 1 {
-		d.patience = min(took/4, groupTime)
+		d.patience = min(took/2, slowGroup)
 	}
 	return nil
 }
@@ -404,11 +405,13 @@ func (d *DB) commit(tx *sql.Tx, operations int) error {
 // on a slow disk with several who write, one that comes within a moment. It
 // would have to wait for the next commit otherwise, and often answers this one.
 func (d *DB) next(began time.Time) *op {
+	quiet := time.Now()
 	for {
 		if o := d.queue.take(); o != nil {
 			return o
 		}
-		left := d.patience - time.Since(began)
+		now := time.Now()
+		left := min(d.patience-now.Sub(began), d.patience/4-now.Sub(quiet))
 		if left <= 0 {
 			return nil
 		}
