@@ -18,13 +18,14 @@ const (
 
 // files is what differs from box to box.
 type files struct {
-	agents int
-	smsc   string // address of the SMS centre
-	window int
-	lines  int      // analogue ones
-	ports  string   // folder of their serial ports
-	rate   int      // SUBMITs a second; 0: as many as may be
-	flags  []string // of the daemon
+	agents      int
+	smsc        string // address of the SMS centre
+	window      int
+	lines       int      // analogue ones
+	ports       string   // folder of their serial ports
+	connections int      // at the SMS centre; 0: 1
+	rate        int      // SUBMITs a second; 0: as many as may be
+	flags       []string // of the daemon
 }
 
 // agentID is the id and the extension of agent i, its passwords follow from it.
@@ -54,8 +55,8 @@ sip:
 	if f.smsc != "" {
 		text += fmt.Sprintf(`sms:
   accounts:
-    - {name: cmcc, address: "%s", sp_id: "%s", secret: "%s", service_id: HELP, src_id: "%s", rate: %d, window: %d}
-`, f.smsc, spID, secret, centre, cmp.Or(f.rate, 100_000), f.window)
+    - {name: cmcc, address: "%s", sp_id: "%s", secret: "%s", service_id: HELP, src_id: "%s", rate: %d, window: %d, connections: %d}
+`, f.smsc, spID, secret, centre, cmp.Or(f.rate, 100_000), f.window, cmp.Or(f.connections, 1))
 	}
 	if f.lines > 0 {
 		text += "voicebox:\n"

@@ -138,7 +138,7 @@ func parse(args []string, errs io.Writer) (*bench, error) {
 	f.IntVar(&b.lines, "lines", 16, "lines: analogue lines idle and in talks; a quarter of them first")
 	f.DurationVar(&b.lineTalk, "line-talk", 30*time.Second, "lines: how long they are measured, talking and idle")
 	f.IntVar(&b.jobs, "jobs", 15_000, "sms: texts")
-	f.IntVar(&b.clients, "clients", 64, "sms: HTTP clients at a time")
+	f.IntVar(&b.clients, "clients", 32, "sms: HTTP clients at a time")
 	f.IntVar(&b.backlog, "backlog", 100_000, "urgent: texts that wait")
 	f.IntVar(&b.single, "single", 100, "submit: jobs, one by one")
 	f.IntVar(&b.window, "window", 128, "sms: SUBMITs open at a time")
