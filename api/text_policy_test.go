@@ -157,6 +157,20 @@ func TestDedupAnswers202(t *testing.T) {
 	}
 }
 
+func TestAnAgentsKeyFindsNoOthersJob(t *testing.T) {
+	w, _ := onDisk(t)
+	one, two := w.login("1001"), w.login("1002")
+	const body = `{"to":["13800138000"],"text":"x","key":"k"}`
+	for _, tt := range []struct {
+		who  *browser
+		want int
+	}{{one, 202}, {one, 200}, {two, 409}} {
+		if status, got := tt.who.do("POST", "/api/v1/sms/jobs", body); status != tt.want || (status == 409 && strings.Contains(got, "+8613800138000")) {
+			t.Errorf("%d %s, want %d", status, got, tt.want)
+		}
+	}
+}
+
 func TestOverTheLimitIs429(t *testing.T) {
 	w, db := onDisk(t)
 	_, key, err := db.AddKey(t.Context(), "erp", []string{ScopeSMS}, sms.Limits{PerDay: 1})

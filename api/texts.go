@@ -112,6 +112,13 @@ func (a *API) postJob(ctx context.Context, in *jobIn) (*jobOut, error) {
 	if err != nil {
 		return nil, textProblem(err)
 	}
+	if !created && callerOf(ctx).own() {
+		if _, err := a.job(ctx, job.ID); errors.Is(err, cti.ErrNotFound) {
+			return nil, textProblem(sms.ErrKeyConflict) // another's job is none of his
+		} else if err != nil {
+			return nil, err
+		}
+	}
 	out := &jobOut{Status: http.StatusAccepted, Body: job}
 	if !created && body.Key != "" && job.Key == body.Key {
 		out.Status = http.StatusOK
