@@ -15,7 +15,7 @@ const (
 	byExtension = 1.0 // the digits behind the access number are the job's
 	byRef       = 0.9 // the text quotes the job's ref
 	byOnly      = 0.8 // one job only went to this number lately
-	byKeyword   = 0.7 // the latest one that offers the answer given
+	byKeyword   = 0.7 // the latest one that offers the answer and was not given it before
 	byLatest    = 0.6 // the latest of several
 	byStranger  = 0.5 // the text quotes the ref of a job that went to others only
 )
@@ -68,21 +68,13 @@ func latest(r reply, sent []Candidate) found {
 	if oneJob(sent) {
 		return found{&sent[0], byOnly, keyword(r.text, &sent[0])}
 	}
-	var given found
 	for i := range sent {
 		c := &sent[i]
-		k := keyword(r.text, c)
-		if k != "" && !slices.Contains(c.Given, k) {
+		if k := keyword(r.text, c); k != "" && !slices.Contains(c.Given, k) {
 			return found{c, byKeyword, k}
 		}
-		if k != "" && given.candidate == nil {
-			given = found{c, byKeyword, k}
-		}
 	}
-	if given.candidate != nil {
-		return given
-	}
-	return found{&sent[0], byLatest, ""}
+	return found{&sent[0], byLatest, keyword(r.text, &sent[0])}
 }
 
 // arrived leaves the messages that may be on the handset, those of the

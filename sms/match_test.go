@@ -18,6 +18,8 @@ func TestMatch(t *testing.T) {
 	maybe.Job, maybe.MaybeSent = "maybe", true
 	done := sent("done", "WO-2")
 	done.Given = []string{"接单", "完成"}
+	again := done
+	again.Job = "again"
 	plainJob := Candidate{Job: "plain", Ref: "20261122001", Account: "a", Status: Delivered}
 	two := []Candidate{sent("x", "WO-2"), sent("y", "WO-1")}
 
@@ -71,7 +73,8 @@ func TestMatch(t *testing.T) {
 		"behind another word":     {reply{text: "XWO-1 好", account: "a"}, []Candidate{sent("x", "WO-3"), sent("y", "WO-1")}, "x", byLatest, ""},
 		"given before":            {reply{text: "3", account: "a"}, []Candidate{done, sent("y", "WO-1")}, "y", byKeyword, "完成"},
 		"not given before":        {reply{text: "2", account: "a"}, []Candidate{done, sent("y", "WO-1")}, "done", byKeyword, "到达"},
-		"given before by all":     {reply{text: "3", account: "a"}, []Candidate{done, done, {Job: "n", Account: "a", Status: Delivered}}, "done", byKeyword, "完成"},
+		"given before by all":     {reply{text: "3", account: "a"}, []Candidate{done, again}, "done", byLatest, "完成"},
+		"given before, newer one": {reply{text: "3", account: "a"}, []Candidate{plainJob, done}, "plain", byLatest, ""},
 		"not finished":            {reply{text: "未完成", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, ""},
 		"nothing but punctuation": {reply{text: "??", account: "a"}, []Candidate{sent("x", "WO-1")}, "x", byOnly, ""},
 	} {
