@@ -147,12 +147,18 @@ func New(cfg Config) (*Client, error) {
 func (c *Client) Name() string { return c.cfg.Name }
 
 // Capacity is what the windows hold, less while answers are slow, and 1 while
-// the account is barred: the message to try it with.
+// the account is barred: the message to try it with. It is never more than the
+// contract lets go in less than a second, since an urgent message waits for
+// those that were taken before it.
 func (c *Client) Capacity() int {
 	if !c.gate.good() {
 		return 1
 	}
-	return int(c.room.Load())
+	room := int(c.room.Load())
+	if c.cfg.Rate > 0 {
+		room = min(room, max(1, c.cfg.Rate*4/5))
+	}
+	return room
 }
 
 // Ready gives a channel that is closed while a connection is up, the gateway
