@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"callbox/internal/number"
-	"callbox/internal/segment"
 	"callbox/internal/stamp"
 )
 
@@ -45,31 +44,48 @@ func (w *work) join(parts []Text) error {
 		return err
 	}
 	whole := parts[0]
-	whole.Text = assemble(parts)
+	whole.Text, whole.Alphabet = assemble(parts), ""
 	return w.receive(whole, len(parts) < int(whole.Part.Total))
 }
 
+// assemble decodes what follows on another in the same alphabet as one.
 func assemble(parts []Text) string {
 	var b strings.Builder
+	run := Text{}
 	want := uint8(1)
 	for _, p := range parts {
-		if p.Part.Index > want {
+		follows := p.Part.Index == want
+		if !follows || p.Alphabet != run.Alphabet {
+			b.WriteString(run.text())
+			run = Text{Alphabet: p.Alphabet}
+		}
+		if !follows {
 			b.WriteString(gap)
 		}
-		b.WriteString(p.Text)
+		run.Text += p.Text
+		run.Octets += p.Octets
 		want = p.Part.Index + 1
 	}
+	b.WriteString(run.text())
 	if last := parts[len(parts)-1].Part; last.Index < last.Total {
 		b.WriteString(gap)
 	}
 	return b.String()
 }
 
+// text is what t says.
+func (t Text) text() string {
+	if t.Alphabet != "" {
+		return t.Alphabet.Decode(t.Octets)
+	}
+	return strings.ToValidUTF8(t.Text, "\ufffd")
+}
+
 // receive puts a whole text into the inbox, with the job it answers.
 func (w *work) receive(t Text, incomplete bool) error {
 	in := Incoming{
 		ID: newID(), Time: w.at, From: number.Normalize(t.From, w.g.cfg.AreaCode), Raw: t.From,
-		To: t.To, Text: segment.JoinHalves(t.Text), Account: t.Account, Incomplete: incomplete,
+		To: t.To, Text: t.text(), Account: t.Account, Incomplete: incomplete,
 	}
 	found, err := w.answered(&in)
 	if err != nil {

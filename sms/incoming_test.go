@@ -108,21 +108,69 @@ func TestLongAnswer(t *testing.T) {
 	}
 }
 
-// TestLongAnswerIsCutThroughACharacter, as phones do it.
+// inOctets is a part as it came.
+func inOctets(id string, a segment.Alphabet, octets []byte, total, index uint8) sms.Text {
+	p := part(id, "", total, index)
+	p.Alphabet, p.Octets = a, string(octets)
+	return p
+}
+
+// TestLongAnswerIsCutThroughACharacter, as phones do it: wherever a text is cut,
+// it is whole again.
 func TestLongAnswerIsCutThroughACharacter(t *testing.T) {
-	d := open(t).run()
-	octets, err := segment.UCS2.Append(nil, "完👷成")
-	if err != nil {
-		t.Fatal(err)
+	for a, text := range map[segment.Alphabet]string{segment.GBK: "3号泵A已修好", segment.UCS2: "完👷成"} {
+		t.Run(string(a), func(t *testing.T) {
+			octets, err := a.Append(nil, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at := 1; at < len(octets); at++ {
+				d := open(t).run()
+				d.incoming(inOctets("2", a, octets[at:], 2, 2))
+				d.incoming(inOctets("1", a, []byte("?!"), 2, 1)) // finishes it
+				d.incoming(inOctets("3", a, octets[:at], 2, 1))  // so this begins another
+				d.incoming(inOctets("4", a, octets[at:], 2, 2))
+				if got := d.received(); len(got) != 2 || got[1] != text {
+					t.Errorf("cut at %d: %q", at, got)
+				}
+			}
+		})
 	}
-	d.incoming(part("2", segment.DecodeHalves(octets[4:]), 2, 2))
-	all := d.incoming(part("1", segment.DecodeHalves(octets[:4]), 2, 1))
-	if len(all) != 1 || all[0].Text != "完👷成" {
-		t.Errorf("inbox = %+v", all)
-	}
-	all = d.incoming(part("3", segment.DecodeHalves(octets[:4]), 2, 5))
-	if all[0].Text != "完\ufffd" {
-		t.Errorf("half a character alone: %q", all[0].Text)
+}
+
+// TestPartsInOctets keeps to the rules for parts of a text.
+func TestPartsInOctets(t *testing.T) {
+	half, rest := []byte("\xbd\xd3\xb5"), []byte("\xa5OK") // 接单OK
+	for name, tt := range map[string]struct {
+		parts []sms.Text
+		want  []string
+	}{
+		"last of an index": {[]sms.Text{inOctets("1", segment.GBK, half[:1], 2, 1), inOctets("2", segment.GBK, half, 2, 1), inOctets("3", segment.GBK, rest, 2, 2)}, []string{"接单OK"}},
+		"comes again": {[]sms.Text{
+			inOctets("1", segment.GBK, half, 2, 1), inOctets("2", segment.GBK, rest, 2, 2),
+			inOctets("3", segment.GBK, rest, 2, 2), inOctets("4", segment.GBK, half, 2, 1),
+		}, []string{"接单OK"}},
+		"another text begins alike": {[]sms.Text{
+			inOctets("1", segment.GBK, half, 2, 1), inOctets("2", segment.GBK, rest, 2, 2),
+			inOctets("3", segment.GBK, half, 2, 1), inOctets("4", segment.GBK, []byte("\xa5"), 2, 2),
+		}, []string{"接单OK", "接单"}},
+		"a gap":           {[]sms.Text{inOctets("1", segment.GBK, half, 3, 1), inOctets("2", segment.GBK, rest[1:], 3, 3)}, []string{"接\ufffd…OK"}},
+		"two alphabets":   {[]sms.Text{inOctets("1", segment.GBK, half[:2], 2, 1), inOctets("2", segment.UCS2, []byte("\x53\x55"), 2, 2)}, []string{"接单"}},
+		"octets and text": {[]sms.Text{inOctets("1", segment.GBK, half[:2], 3, 1), part("2", "单", 3, 2), inOctets("3", segment.GBK, rest[1:], 3, 3)}, []string{"接单OK"}},
+		"cannot be":       {[]sms.Text{inOctets("1", segment.GBK, half, 2, 5)}, []string{"接\ufffd"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := open(t).run()
+				for _, p := range tt.parts {
+					d.incoming(p)
+				}
+				time.Sleep(time.Hour)
+				if got := d.received(); !slices.Equal(got, tt.want) {
+					t.Errorf("inbox = %q, want %q", got, tt.want)
+				}
+			})
+		})
 	}
 }
 

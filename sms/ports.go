@@ -68,8 +68,11 @@ type Text struct {
 	ID      string // the DELIVER's own id, for de-duplication
 	From    string
 	To      string // access number with extension digits
-	Text    string // of a part, perhaps with half a character at an end, see [segment.DecodeHalves]
+	Text    string
 	Part    Part
+
+	Octets   string           // of a part, instead of Text: it may begin or end within a character
+	Alphabet segment.Alphabet // that Octets are in; empty: there is Text
 }
 
 // Part says which part of a long text this is; the zero value: the only one.

@@ -1,13 +1,23 @@
 package storage_test
 
 import (
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"callbox/cti"
+	"callbox/internal/segment"
+	"callbox/internal/stamp"
+	"callbox/sms"
 	"callbox/storage"
+	"callbox/storage/migrations"
 	"callbox/storage/storagetest"
 )
 
@@ -39,6 +49,35 @@ func TestOlderFileIsMigrated(t *testing.T) {
 	if _, err := storagetest.OpenAt(t, storagetest.Config(t, again)).Call(t.Context(), "old-call"); err != nil {
 		t.Errorf("the backup: %v", err)
 	}
+}
+
+// TestPartsAreMigrated: a long text of which one part came before the program
+// was renewed is whole.
+func TestPartsAreMigrated(t *testing.T) {
+	dir := t.TempDir()
+	pool, err := sql.Open("sqlite3", filepath.Join(dir, storage.FileName)+"?_journal_mode=WAL")
+	good(t, err)
+	old, err := goose.NewProvider(goose.DialectSQLite3, pool, migrations.Files)
+	good(t, err)
+	_, err = old.UpTo(t.Context(), 2)
+	good(t, err)
+	_, err = pool.Exec(`INSERT INTO sms_fragments (account, sender, dest, ref, total, idx, id, text, time)
+		VALUES ('cmcc', '138', '106', 7, 2, 1, 'x', '已', 1)`)
+	good(t, errors.Join(err, pool.Close()))
+
+	part := sms.Text{Account: "cmcc", From: "138", To: "106", Part: sms.Part{Ref: 7, Total: 2, Index: 2}, Alphabet: segment.GBK, Octets: "\xb5\xbd"}
+	want := []sms.Text{
+		{Account: "cmcc", ID: "x", From: "138", To: "106", Part: sms.Part{Ref: 7, Total: 2, Index: 1}, Text: "已"},
+		part,
+	}
+	d := storagetest.OpenAt(t, storagetest.Config(t, dir))
+	good(t, d.SMS().Update(t.Context(), "part", func(tx sms.Tx) error {
+		got, err := tx.AddPart(part, stamp.At(time.Now()), stamp.Time{})
+		if !slices.Equal(got, want) {
+			t.Errorf("parts = %+v, want %+v", got, want)
+		}
+		return err
+	}))
 }
 
 // TestMigratedEqualsFresh compares the tables, whichever way they came about.

@@ -30,10 +30,11 @@ func (t *smsTx) AddPart(x sms.Text, at, since stamp.Time) ([]sms.Text, error) {
 	if err != nil || again {
 		return nil, err
 	}
-	const q = `INSERT INTO sms_fragments (account, sender, dest, ref, total, idx, id, text, time)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET id = excluded.id, text = excluded.text`
-	_, err = t.Exec(q, x.Account, x.From, x.To, x.Part.Ref, x.Part.Total, x.Part.Index, x.ID, x.Text, at.Millis())
+	const q = `INSERT INTO sms_fragments (account, sender, dest, ref, total, idx, id, text, alphabet, octets, time)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET id = excluded.id, text = excluded.text, alphabet = excluded.alphabet, octets = excluded.octets`
+	_, err = t.Exec(q, x.Account, x.From, x.To, x.Part.Ref, x.Part.Total, x.Part.Index, x.ID,
+		x.Text, x.Alphabet, []byte(x.Octets), at.Millis())
 	if err != nil {
 		return nil, fmt.Errorf("add part: %w", err)
 	}
@@ -46,8 +47,10 @@ func (t *smsTx) AddPart(x sms.Text, at, since stamp.Time) ([]sms.Text, error) {
 // the new one.
 func (t *smsTx) again(x sms.Text, at, since stamp.Time) (bool, error) {
 	var known, same bool
-	const q = `SELECT count(*) > 0, ifnull(max(idx = ?6 AND text = ?7), 0)` + ofFinished + ` AND time >= ?8`
-	err := t.QueryRow(q, longArgs(x, x.Part.Index, x.Text, since.Millis())...).Scan(&known, &same)
+	const q = `SELECT count(*) > 0, ifnull(max(idx = ?6 AND text = ?7 AND alphabet = ?8 AND octets = ?9), 0)` +
+		ofFinished + ` AND time >= ?10`
+	args := longArgs(x, x.Part.Index, x.Text, x.Alphabet, []byte(x.Octets), since.Millis())
+	err := t.QueryRow(q, args...).Scan(&known, &same)
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("finished text: %w", err)
@@ -57,8 +60,8 @@ func (t *smsTx) again(x sms.Text, at, since stamp.Time) (bool, error) {
 		return true, t.onLong("UPDATE sms_finished SET again = 1"+whereLong+" AND idx = ?6", x, x.Part.Index)
 	}
 	return false, errors.Join(
-		t.onLong(`INSERT OR IGNORE INTO sms_fragments (account, sender, dest, ref, total, idx, id, text, time)
-			SELECT account, sender, dest, ref, total, idx, '', text, ?6`+ofFinished+" AND again = 1", x, at.Millis()),
+		t.onLong(`INSERT OR IGNORE INTO sms_fragments (account, sender, dest, ref, total, idx, id, text, alphabet, octets, time)
+			SELECT account, sender, dest, ref, total, idx, '', text, alphabet, octets, ?6`+ofFinished+" AND again = 1", x, at.Millis()),
 		t.onLong("DELETE"+ofFinished, x),
 	)
 }
@@ -83,13 +86,13 @@ func (t *smsTx) onLong(query string, x sms.Text, more ...any) error {
 }
 
 func (t *smsTx) fragments(x sms.Text) ([]sms.Text, error) {
-	rows, err := t.Query("SELECT idx, id, text"+ofLong+" ORDER BY idx", longArgs(x)...)
+	rows, err := t.Query("SELECT idx, id, text, alphabet, octets"+ofLong+" ORDER BY idx", longArgs(x)...)
 	if err != nil {
 		return nil, fmt.Errorf("parts of a long text: %w", err)
 	}
 	return collect(rows, func(rows *sql.Rows) (sms.Text, error) {
 		part := x
-		err := rows.Scan(&part.Part.Index, &part.ID, &part.Text)
+		err := rows.Scan(&part.Part.Index, &part.ID, &part.Text, &part.Alphabet, &part.Octets)
 		return part, err
 	})
 }
@@ -98,8 +101,8 @@ func (t *smsTx) fragments(x sms.Text) ([]sms.Text, error) {
 func (t *smsTx) FinishParts(x sms.Text, at stamp.Time) error {
 	return errors.Join(
 		t.onLong("DELETE"+ofFinished, x),
-		t.onLong(`INSERT INTO sms_finished (account, sender, dest, ref, total, idx, text, again, time)
-			SELECT account, sender, dest, ref, total, idx, text, 0, ?6`+ofLong, x, at.Millis()),
+		t.onLong(`INSERT INTO sms_finished (account, sender, dest, ref, total, idx, text, alphabet, octets, again, time)
+			SELECT account, sender, dest, ref, total, idx, text, alphabet, octets, 0, ?6`+ofLong, x, at.Millis()),
 		t.onLong("DELETE"+ofLong, x),
 	)
 }

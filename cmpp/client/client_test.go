@@ -16,6 +16,7 @@ import (
 
 	"callbox/cmpp"
 	"callbox/internal/guard"
+	"callbox/internal/segment"
 	"callbox/sms"
 )
 
@@ -650,13 +651,18 @@ func TestTextsOfOneSenderStayInOrder(t *testing.T) {
 
 func TestIncoming(t *testing.T) {
 	long := append(cmpp.Concat{Ref: 300, Total: 2, Number: 1}.Append16(nil), "\x63\xa5\x53\x55"...)
-	cut := []byte("\x05\x00\x03\x07\x02\x01\x63\xa5\xd8\x3d")
+	cut, cutGBK := []byte("\x05\x00\x03\x07\x02\x01\x63\xa5\xd8\x3d"), []byte("\x05\x00\x03\x07\x02\x02\xd3\xb5\xa5")
 	report, _ := (&cmpp.Report{MsgID: 1 << 63, Stat: "MA:0001", DoneTime: "2608010931", DestTerminalID: "13800138000"}).Append(nil, cmpp.V20)
 	deliver := func(udhi uint8, f cmpp.Format, content []byte) *cmpp.Deliver {
 		return &cmpp.Deliver{MsgID: 9, SrcTerminalID: "13800138000", DestID: "106900001", TPUDHI: udhi, MsgFmt: f, MsgContent: content}
 	}
 	text := func(s string, p sms.Part) sms.Text {
 		return sms.Text{Account: "cmcc", ID: "0000000000000009", From: "13800138000", To: "106900001", Text: s, Part: p}
+	}
+	part := func(a segment.Alphabet, octets string, p sms.Part) sms.Text {
+		t := text("", p)
+		t.Alphabet, t.Octets = a, octets
+		return t
 	}
 	inBubble(t, nil, func(t *testing.T, b *bubble) {
 		e := b.accept()
@@ -667,8 +673,10 @@ func TestIncoming(t *testing.T) {
 			{deliver(0, cmpp.ASCII, []byte("1")), text("1", sms.Part{})},
 			{deliver(0, cmpp.GBK, []byte("\xbd\xd3\xb5\xa5")), text("接单", sms.Part{})},
 			{deliver(0, 25, []byte("\x5b\x8c\x62\x10")), text("完成", sms.Part{})},
-			{deliver(0x40, cmpp.UCS2, long), text("接单", sms.Part{Ref: 300, Total: 2, Index: 1})},
-			{deliver(1, 24, cut), text("接\xed\xa0\xbd", sms.Part{Ref: 7, Total: 2, Index: 1})}, // half a character
+			{deliver(0x40, cmpp.UCS2, long), part(segment.UCS2, "\x63\xa5\x53\x55", sms.Part{Ref: 300, Total: 2, Index: 1})},
+			{deliver(1, 24, cut), part(segment.UCS2, "\x63\xa5\xd8\x3d", sms.Part{Ref: 7, Total: 2, Index: 1})}, // half a character
+			{deliver(1, cmpp.GBK, cutGBK), part(segment.GBK, "\xd3\xb5\xa5", sms.Part{Ref: 7, Total: 2, Index: 2})},
+			{deliver(1, cmpp.GBK, append([]byte{5, 0, 3, 7, 1, 1}, "\xbd\xd3"...)), text("接", sms.Part{})},
 			{deliver(0, cmpp.Binary, []byte{1, 0xff}), text("01ff", sms.Part{})},
 			{deliver(1, cmpp.ASCII, []byte{200, 'x'}), text("Èx", sms.Part{})},
 		} {

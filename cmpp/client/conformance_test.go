@@ -156,7 +156,7 @@ func TestLongTextComesIn(t *testing.T) {
 		var got [3]string
 		for _, text := range p.shelf.texts {
 			if text.Part.Total == 3 {
-				got[text.Part.Index-1] = text.Text
+				got[text.Part.Index-1] = text.Alphabet.Decode(text.Octets)
 			}
 		}
 		if strings.Join(got[:], "") != strings.Join(long, "") {

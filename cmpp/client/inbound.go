@@ -6,8 +6,6 @@ import (
 	"hash/maphash"
 	"sync/atomic"
 
-	"golang.org/x/text/encoding/simplifiedchinese"
-
 	"callbox/cmpp"
 	"callbox/internal/guard"
 	"callbox/internal/segment"
@@ -157,20 +155,22 @@ func (s *session) text(p *cmpp.Deliver) sms.Text {
 			t.Part = sms.Part{Ref: h.Ref, Total: h.Total, Index: h.Number}
 		}
 	}
-	if t.Part.Total > 1 && p.MsgFmt.Alphabet() == cmpp.UCS2 {
-		t.Text = segment.DecodeHalves(content)
+	if a := cut[p.MsgFmt.Alphabet()]; a != "" && t.Part.Total > 1 {
+		t.Alphabet, t.Octets = a, string(content)
 		return t
 	}
 	t.Text = decode(p.MsgFmt, content)
 	return t
 }
 
+// cut are the alphabets in which a part may begin or end within a character.
+var cut = map[cmpp.Format]segment.Alphabet{cmpp.GBK: segment.GBK, cmpp.UCS2: segment.UCS2}
+
 // decode gives a content without its header as text, GBK too. What is damaged
 // becomes U+FFFD, what is no text hex digits.
 func decode(f cmpp.Format, content []byte) string {
 	if f.Alphabet() == cmpp.GBK {
-		text, _ := simplifiedchinese.GBK.NewDecoder().Bytes(content)
-		return string(text)
+		return segment.GBK.Decode(string(content))
 	}
 	text, err := cmpp.DecodeText(f, content)
 	if err != nil {

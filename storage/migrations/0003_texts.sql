@@ -35,18 +35,24 @@ ALTER TABLE sms_inbox ADD COLUMN answer TEXT NOT NULL DEFAULT ''; -- the job tha
 CREATE INDEX sms_inbox_job ON sms_inbox (job) WHERE job != '';
 CREATE INDEX sms_inbox_time ON sms_inbox (time);
 
+-- What a part came as, where it may begin or end within a character.
+ALTER TABLE sms_fragments ADD COLUMN alphabet TEXT NOT NULL DEFAULT ''; -- of octets; '': there is text
+ALTER TABLE sms_fragments ADD COLUMN octets BLOB NOT NULL DEFAULT x'';
+
 -- Parts of long incoming texts that were put together, against those that come
 -- again. again: it did.
 CREATE TABLE sms_finished (
-    account TEXT NOT NULL,
-    sender  TEXT NOT NULL,
-    dest    TEXT NOT NULL,
-    ref     INTEGER NOT NULL,
-    total   INTEGER NOT NULL,
-    idx     INTEGER NOT NULL,
-    text    TEXT NOT NULL,
-    again   INTEGER NOT NULL,
-    time    INTEGER NOT NULL,
+    account  TEXT NOT NULL,
+    sender   TEXT NOT NULL,
+    dest     TEXT NOT NULL,
+    ref      INTEGER NOT NULL,
+    total    INTEGER NOT NULL,
+    idx      INTEGER NOT NULL,
+    text     TEXT NOT NULL,
+    alphabet TEXT NOT NULL,
+    octets   BLOB NOT NULL,
+    again    INTEGER NOT NULL,
+    time     INTEGER NOT NULL,
     PRIMARY KEY (account, sender, dest, ref, total, idx)
 ) STRICT, WITHOUT ROWID;
 
