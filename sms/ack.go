@@ -123,8 +123,8 @@ func (w *work) acknowledge(job string, a Ack, asked bool) error {
 	if err := w.SaveAck(job, a); err != nil {
 		return err
 	}
-	if s.Notice == nil && !asked {
-		return nil
+	if s.Fault != nil || s.Notice == nil && !asked {
+		return nil // of a job that cannot be read nothing can be told
 	}
 	w.news.add(Note{Type: NoteAck, Notice: &News{Job: job, Ref: s.Ref, Ack: &a}})
 	if s.Notice != nil {

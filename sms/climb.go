@@ -2,6 +2,7 @@ package sms
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,13 +50,21 @@ func (g *Gateway) awaitStep(ctx context.Context, at stamp.Time) {
 // none is to come. A step is on disk whole or not at all.
 func (g *Gateway) climb(ctx context.Context) (next stamp.Time, err error) {
 	var new []Record
+	var bad []Standing
 	err = g.update(ctx, "notices' steps", func(w *work) error {
-		new = nil
+		new, bad = nil, nil
 		due, err := w.DueNotices(w.at, climbBatch)
 		if err != nil {
 			return err
 		}
 		for _, s := range due {
+			if s.Fault = s.fault(); s.Fault != nil {
+				bad = append(bad, s)
+				if err := w.HaltNotice(s.Job); err != nil {
+					return err
+				}
+				continue
+			}
 			made, err := w.step(s)
 			if err != nil {
 				return fmt.Errorf("notice of job %s: %w", s.Job, err)
@@ -68,11 +77,27 @@ func (g *Gateway) climb(ctx context.Context) (next stamp.Time, err error) {
 	if err != nil {
 		return stamp.Time{}, err
 	}
+	for _, s := range bad {
+		g.log.Error("a notice cannot be read and goes no further", "job", s.Job, "ref", s.Ref, "err", s.Fault)
+	}
 	for _, r := range new {
 		g.counts.add(r.Account, Queued, 1)
 		g.alarm.of(r)
 	}
 	return next, nil
+}
+
+// fault says why the notice of a job that has a step to take cannot take it.
+func (s Standing) fault() error {
+	switch {
+	case s.Fault != nil:
+		return s.Fault
+	case s.Notice == nil:
+		return errors.New("there is none")
+	case s.Notice.Tier < 0:
+		return fmt.Errorf("it is at level %d", s.Notice.Tier)
+	}
+	return nil
 }
 
 // step does what one notice is to do now, and gives the repeats it made.

@@ -1,9 +1,12 @@
 package sms_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -357,6 +360,45 @@ func TestStepIsWholeOrNot(t *testing.T) {
 		d.stand(job.ID, sms.Submitted, sms.Submitted, sms.Scheduled)
 		d.checkSteps("released 1: 1")
 	})
+}
+
+// TestOneBadNoticeStopsNoOther: a notice that cannot be read is told of once,
+// and the reply to its text is taken.
+func TestOneBadNoticeStopsNoOther(t *testing.T) {
+	for name, doc := range map[string]string{"cut off": `{"tiers":[{"to`, "of nothing": "null", "none": "", "level -1": `{"tier":-2,"next":1,"tiers":[{},{}]}`} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				db := storagetest.Open(t)
+				d := openOn(t, db)
+				var log bytes.Buffer
+				var err error
+				d.Gateway, err = sms.New(sms.Config{
+					Accounts: []sms.Account{{Name: account}}, Events: d.notes, LinkBase: linkBase, Log: slog.New(slog.NewTextHandler(&log, nil)),
+				}, d.texts, d.line)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.run()
+				good, bad := d.accept(ladder()), d.accept(ladder())
+				err = db.Write(t.Context(), "damage", func(tx *sql.Tx) error {
+					_, err := tx.Exec("UPDATE sms_jobs SET notice = ? WHERE id = ?", doc, bad.ID)
+					return err
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.after(70 * time.Second)
+				d.stand(good.ID, sms.Submitted, sms.Submitted, sms.Scheduled)
+				if rows := d.incoming(sms.Text{ID: "1", From: zhang, Text: "WO-7 收到"}); len(rows) != 1 || rows[0].Job != bad.ID {
+					t.Errorf("inbox = %+v", rows)
+				}
+				d.halt()
+				if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), bad.ID) {
+					t.Errorf("%d errors: %s", n, log.String())
+				}
+			})
+		})
+	}
 }
 
 func TestManyOverdueSteps(t *testing.T) {

@@ -288,6 +288,9 @@ type NoticeTx interface {
 	NextStep() (stamp.Time, error)
 	// SaveNotice writes how far a job's notice is.
 	SaveNotice(job string, n Notice) error
+	// HaltNotice leaves no step to come of a job's notice, and the notice as it
+	// is.
+	HaltNotice(job string) error
 	// AddMessages adds messages to jobs that are there.
 	AddMessages(records []Record, at stamp.Time) error
 	// SaveAck writes a job's acknowledgement; AnnounceAck puts a notice with the
@@ -310,6 +313,7 @@ type Standing struct {
 	Until  stamp.Time // nor after that; zero: no limit
 	Notice *Notice    // nil: one text each, and that is all
 	Ack    *Ack       // nil: not acknowledged
+	Fault  error      // Notice or Ack cannot be read, and neither is there
 }
 
 // Templates finds a template by id, or ErrNotFound.

@@ -27,7 +27,7 @@ func scanStanding(scan func(...any) error) (sms.Standing, error) {
 		err = errors.Join(err, json.Unmarshal([]byte(notice), &s.Notice))
 	}
 	if err != nil {
-		return s, fmt.Errorf("job %s: %w", s.Job, err)
+		s.Notice, s.Ack, s.Fault = nil, nil, err
 	}
 	return s, nil
 }
@@ -65,6 +65,14 @@ func (t *smsTx) SaveNotice(job string, n sms.Notice) error {
 	_, err := t.Exec("UPDATE sms_jobs SET notice = ?, step = ? WHERE id = ?", asJSON(n), millis(n.Next), job)
 	if err != nil {
 		return fmt.Errorf("save notice of job %s: %w", job, err)
+	}
+	return nil
+}
+
+// HaltNotice implements [sms.NoticeTx].
+func (t *smsTx) HaltNotice(job string) error {
+	if _, err := t.Exec("UPDATE sms_jobs SET step = 0 WHERE id = ?", job); err != nil {
+		return fmt.Errorf("halt notice of job %s: %w", job, err)
 	}
 	return nil
 }
