@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -186,10 +185,7 @@ func (a *API) login(ctx context.Context, in *loginIn) (*loginOut, error) {
 }
 
 func tooMany(wait time.Duration) error {
-	seconds := strconv.Itoa(int(wait.Seconds()) + 1)
-	return huma.ErrorWithHeaders(
-		huma.NewError(http.StatusTooManyRequests, "too many tries; wait "+seconds+" seconds"),
-		http.Header{"Retry-After": {seconds}})
+	return later(http.StatusTooManyRequests, "too many tries; wait "+inSeconds(wait), wait)
 }
 
 // user is the user with this id; false where there is none.

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -52,12 +55,30 @@ func (a *API) problem(ctx context.Context, err error) error {
 		return huma.NewError(http.StatusConflict, err.Error())
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		a.log.DebugContext(ctx, "request not kept", "err", err) // the writer tells of it, once
-		return huma.NewError(http.StatusServiceUnavailable, "the box cannot write it down now")
+		return later(http.StatusServiceUnavailable, "the box cannot write it down now", comeAgain)
 	case ctx.Err() != nil:
 		return huma.NewError(http.StatusServiceUnavailable, "the request was given up")
 	}
 	a.log.ErrorContext(ctx, "request failed", "err", err)
 	return huma.NewError(http.StatusInternalServerError, "the box could not do that; its log says why")
+}
+
+// comeAgain is when to try again whether the box can write.
+const comeAgain = 5 * time.Second
+
+// later is an error that says when to come again.
+func later(status int, why string, wait time.Duration) error {
+	return huma.ErrorWithHeaders(huma.NewError(status, why), http.Header{"Retry-After": {strconv.Itoa(wholeSeconds(wait))}})
+}
+
+func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// inSeconds is d in words.
+func inSeconds(d time.Duration) string {
+	if n := wholeSeconds(d); n != 1 {
+		return strconv.Itoa(n) + " seconds"
+	}
+	return "1 second"
 }
 
 // fail answers a request outside of huma with err as problem+json.

@@ -1,11 +1,16 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"callbox/sms"
+	"callbox/storage"
 )
 
 // TestProblemsStaySmall: nobody without a key makes the box write hundreds of
@@ -32,6 +37,31 @@ func TestProblemsNameWhatIsMissing(t *testing.T) {
 	_, got := newWorld(t).browser().do("POST", "/api/v1/login", `{"user":"1001"}`)
 	if !strings.Contains(got, `{"message":"is missing","location":"body.password"}`) {
 		t.Error(got)
+	}
+}
+
+// fullDisk takes no job.
+type fullDisk struct{ Texter }
+
+func (fullDisk) Accept(context.Context, sms.Request) (sms.Job, bool, error) {
+	return sms.Job{}, false, fmt.Errorf("accept job: %w", storage.ErrUnavailable)
+}
+
+func TestAFullDiskSaysWhenToComeAgain(t *testing.T) {
+	w := newWorld(t, func(_ *Config, d *Deps) { d.Texter = fullDisk{d.Texter} })
+	res := w.login("1001").send("POST", "/api/v1/sms/jobs", `{"to":["13800138000"],"text":"x"}`)
+	defer res.Body.Close()
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") != "5" || res.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+}
+
+func TestSecondsInWords(t *testing.T) {
+	for wait, want := range map[time.Duration]string{time.Millisecond: "1 second", time.Second: "1 second", 1001 * time.Millisecond: "2 seconds"} {
+		err := overLimit(&sms.OverLimit{Limit: "1 a second", Wait: wait})
+		if got := err.Error(); got != "over the key's limit of 1 a second; come again in "+want {
+			t.Errorf("%v: %s", wait, got)
+		}
 	}
 }
 

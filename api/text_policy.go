@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -221,10 +219,6 @@ func (a *API) confirmJob(ctx context.Context, in *byID) (*one[sms.Job], error) {
 	return &one[sms.Job]{Body: job}, nil
 }
 
-// overLimit is a 429 that says when to come again, in whole seconds.
 func overLimit(o *sms.OverLimit) error {
-	seconds := strconv.Itoa(int(math.Ceil(o.Wait.Seconds())))
-	return huma.ErrorWithHeaders(
-		huma.NewError(http.StatusTooManyRequests, o.Error()+"; come again in "+seconds+" seconds"),
-		http.Header{"Retry-After": {seconds}})
+	return later(http.StatusTooManyRequests, o.Error()+"; come again in "+inSeconds(o.Wait), o.Wait)
 }
