@@ -365,7 +365,7 @@ func TestStepIsWholeOrNot(t *testing.T) {
 // TestOneBadNoticeStopsNoOther: a notice that cannot be read is told of once,
 // and the reply to its text is taken.
 func TestOneBadNoticeStopsNoOther(t *testing.T) {
-	for name, doc := range map[string]string{"cut off": `{"tiers":[{"to`, "of nothing": "null", "none": "", "level -1": `{"tier":-2,"next":1,"tiers":[{},{}]}`} {
+	for name, doc := range map[string]string{"cut off": `{"tiers":[{"to`, "of nothing": "null", "none": "", "level -1": `{"tier":-2,"tiers":[{},{}]}`} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				db := storagetest.Open(t)
