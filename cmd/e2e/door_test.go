@@ -60,8 +60,8 @@ func (s *ticketSystem) door() string {
     driver: mysql
     dsn: "` + s.dsn + `"
     every: 200ms
-    outbox: {table: sms_outbox, id: id, to: phone, text: body, ref: ticket_no, status: status, error: error, changed: updated_at,
-      sent: sent_at, delivered: delivered_at, message: message_id, parts: parts}
+    outbox: {table: sms_outbox, id: id, to: phone, text: body, template: template, vars: vars, ref: ticket_no,
+      status: status, error: error, changed: updated_at, sent: sent_at, delivered: delivered_at, message: message_id, parts: parts}
     inbox: {table: sms_inbox, id: callbox_id, from: phone, text: body, time: received_at, ref: ticket_no, keyword: keyword}
 `
 }
@@ -73,7 +73,7 @@ func TestRowBecomesText(t *testing.T) {
 	tickets := newTicketSystem(t)
 	_, centre, control := newCentre(t)
 	b := newBox(t, layout{smsc: centre, extra: tickets.door()})
-	tickets.exec("INSERT INTO work_orders VALUES ('WO-7', '13800138000', '安顺物业', '电梯困人')")
+	tickets.exec("INSERT INTO work_orders VALUES ('WO-7', '赵工', '13800138000', '安顺物业', '文三路100号', '电梯困人')")
 	tickets.await("SELECT status FROM sms_outbox WHERE ticket_no = 'WO-7'", "delivered")
 	tickets.await("SELECT count(*) FROM sms_outbox WHERE delivered_at >= sent_at AND message_id IS NOT NULL AND parts = 1 AND error = ''", "1")
 	resp, err := http.Post(control+"/mo", "application/json", strings.NewReader(`{"from":"13800138000","to":"10690000","text":"1"}`))
@@ -81,7 +81,7 @@ func TestRowBecomesText(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	tickets.await("SELECT concat(phone, ' ', body, ' ', ticket_no) FROM sms_inbox", "13800138000 1 WO-7")
+	tickets.await("SELECT concat(phone, ' ', body, ' ', ticket_no, ' ', keyword) FROM sms_inbox", "13800138000 1 WO-7 接单")
 	tickets.exec("INSERT INTO sms_outbox (phone, body) VALUES ('12', 'x')")
 	tickets.await("SELECT status FROM sms_outbox WHERE phone = '12'", "failed")
 	tickets.await("SELECT count(*) FROM sms_outbox WHERE error LIKE 'phone: %'", "1")

@@ -190,14 +190,14 @@ func TestRowsBecomeTexts(t *testing.T) {
 		o := openOffice(t)
 		m := newMemory(
 			row{id: "1", to: phone(1), text: "您好", ref: "WO-1"},
-			row{id: "2", to: phone(2), template: "work_order", vars: `{"engineer":"赵工"}`, ref: "WO-2"},
+			row{id: "2", to: phone(2), template: "order", vars: `{"engineer":"赵工"}`, ref: "WO-2"},
 			row{id: "3", to: phone(91), text: "x"},
 			row{id: "4", to: phone(92), text: "x"},
 			row{id: "5", to: "12", text: "x"},
 			row{id: "6", to: phone(6), text: " "},
 			row{id: "7", to: phone(7), template: "nope"},
 			row{id: "8", to: phone(8), text: strings.Repeat("字", 10_000)},
-			row{id: "9", to: phone(9), template: "work_order", vars: "engineer"},
+			row{id: "9", to: phone(9), template: "order", vars: "engineer"},
 		)
 		o.run(o.door(m))
 		o.settled(m, "1 delivered, 2 delivered, 3 failed, 4 failed, 5 failed, 6 failed, 7 failed, 8 failed, 9 failed")
@@ -225,7 +225,7 @@ func TestRowsBecomeTexts(t *testing.T) {
 func TestRepliesBecomeRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := openOffice(t)
-		m := newMemory(row{id: "1", to: phone(1), template: "work_order", vars: `{"engineer":"赵工"}`, ref: "WO-1"})
+		m := newMemory(row{id: "1", to: phone(1), template: "order", vars: `{"engineer":"赵工"}`, ref: "WO-1"})
 		o.run(o.door(m))
 		o.settled(m, "1 delivered")
 		o.line.receive(phone(1), "1")

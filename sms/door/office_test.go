@@ -162,7 +162,13 @@ func openOffice(t testing.TB) *office {
 	var err error
 	o.gateway, err = sms.New(sms.Config{
 		Accounts: []sms.Account{{Name: "cmcc", SrcID: "10690000"}}, AreaCode: "0571",
-		Templates: templates{"work_order": {ID: "work_order", Class: sms.ClassDispatch, Text: "{engineer},新工单{ref}", Replies: map[string]string{"1": "接单"}}},
+		Templates: templates{
+			"order": {ID: "order", Class: sms.ClassDispatch, Text: "{engineer},新工单{ref}", Replies: map[string]string{"1": "接单"}},
+			"work_order": { // the documentation's
+				ID: "work_order", Class: sms.ClassDispatch, Replies: map[string]string{"1": "接单"},
+				Text: "{engineer},新工单{ref}:{customer} {address} {fault}。回复1接单",
+			},
+		},
 	}, o.db.SMS(), o.line)
 	if err != nil {
 		t.Fatal(err)

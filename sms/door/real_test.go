@@ -60,7 +60,7 @@ func testReal(t *testing.T, server *doortest.Server) {
 			r.cfg = Config{
 				Name: erp, Driver: server.Driver, DSN: dsn, Every: oftenest, Zone: time.FixedZone("CST", 8*3600),
 				Outbox: Outbox{
-					Table: "sms_outbox", ID: "id", To: "phone", Text: "body", Status: "status", Error: "error", Changed: "updated_at",
+					Table: "sms_outbox", ID: "id", To: "phone", Text: "body", Template: "template", Vars: "vars", Status: "status", Error: "error", Changed: "updated_at",
 					Ref: "ticket_no", Sent: "sent_at", Delivered: "delivered_at", Message: "message_id", Parts: "parts",
 				},
 				Inbox: Inbox{
@@ -141,9 +141,9 @@ func (r *real) insert(n int, to, body string) {
 func (r *real) workOrder() {
 	r.sample()
 	r.run(r.open())
-	r.exec("INSERT INTO work_orders VALUES ('WO-7', '13800138000', '安顺物业', '电梯困人')")
+	r.exec("INSERT INTO work_orders VALUES ('WO-7', '赵工', '13800138000', '安顺物业', '文三路100号', '电梯困人')")
 	r.awaitText("SELECT status FROM sms_outbox", "delivered")
-	if got := r.line.texts("13800138000"); len(got) != 1 || got[0] != "新工单WO-7:安顺物业 电梯困人。回复1接单 2到达 3完成" {
+	if got := r.line.texts("13800138000"); len(got) != 1 || got[0] != "赵工,新工单WO-7:安顺物业 文三路100号 电梯困人。回复1接单" {
 		r.t.Errorf("sent %q", got)
 	}
 	if got := r.text("SELECT parts FROM sms_outbox WHERE error = '' AND message_id IS NOT NULL AND delivered_at >= sent_at"); got != "1" {
@@ -160,7 +160,7 @@ func (r *real) workOrder() {
 	}
 	r.line.receive("8613800138000", "1 👍")
 	r.awaitText("SELECT count(*) FROM sms_inbox", "1")
-	if got := r.text("SELECT concat(phone, ' ', body, ' ', ticket_no) FROM sms_inbox WHERE keyword IS NULL"); got != "13800138000 1 👍 WO-7" {
+	if got := r.text("SELECT concat(phone, ' ', body, ' ', ticket_no, ' ', keyword) FROM sms_inbox"); got != "13800138000 1 👍 WO-7 接单" {
 		r.t.Errorf("inbox: %s", got)
 	}
 }
@@ -175,7 +175,7 @@ func (r *real) oddColumns() {
 		Values: map[string]string{"new": "0", "claimed": "1", "queued": "2", "submitted": "3", "delivered": "4", "failed": "9", "unknown": "8", "expired": "9", "canceled": "9", "scheduled": "2"},
 	}
 	r.cfg.Inbox = Inbox{}
-	r.exec(`INSERT INTO odd (nr, tel, tpl, vars) VALUES ('0190aaaa-0000-7000-8000-000000000001', 13900000001, 'work_order', '{"engineer":"赵工","ref":7}')`)
+	r.exec(`INSERT INTO odd (nr, tel, tpl, vars) VALUES ('0190aaaa-0000-7000-8000-000000000001', 13900000001, 'order', '{"engineer":"赵工","ref":7}')`)
 	r.exec(`INSERT INTO odd (nr, tel, txt, at) VALUES ('0190aaaa-0000-7000-8000-000000000002', 13900000002, 'x', '2020-01-01 08:00:00')`)
 	r.exec(`INSERT INTO odd (nr, tel, txt) VALUES ('0190aaaa-0000-7000-8000-000000000003', 13900000091, 'x')`)
 	r.exec(`INSERT INTO odd (nr, tel, txt) VALUES ('0190aaaa-0000-7000-8000-000000000004', NULL, 'x')`)

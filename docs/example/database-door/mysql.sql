@@ -5,8 +5,10 @@
 
 CREATE TABLE work_orders (
   ticket_no      VARCHAR(64) NOT NULL PRIMARY KEY,
+  engineer       VARCHAR(32) NOT NULL,
   engineer_phone VARCHAR(32) NOT NULL,
   customer       VARCHAR(128) NOT NULL,
+  address        VARCHAR(128) NOT NULL,
   fault          VARCHAR(255) NOT NULL
 ) DEFAULT CHARSET = utf8mb4;
 
@@ -14,7 +16,9 @@ CREATE TABLE sms_outbox (
   id           BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   ticket_no    VARCHAR(64) NULL,
   phone        VARCHAR(32) NOT NULL,
-  body         VARCHAR(2000) NOT NULL,
+  body         VARCHAR(2000) NULL,     -- or, for answers with a word:
+  template     VARCHAR(64) NULL,       -- of site.yaml
+  vars         TEXT NULL,              -- JSON object for it
   status       VARCHAR(16) NULL,       -- NULL: new; from there on callbox writes it
   error        VARCHAR(255) NULL,
   updated_at   DATETIME(3) NULL,
@@ -36,6 +40,6 @@ CREATE TABLE sms_inbox (
 ) DEFAULT CHARSET = utf8mb4;
 
 CREATE TRIGGER work_orders_sms AFTER INSERT ON work_orders FOR EACH ROW
-  INSERT INTO sms_outbox (ticket_no, phone, body)
-  VALUES (NEW.ticket_no, NEW.engineer_phone,
-          CONCAT('新工单', NEW.ticket_no, ':', NEW.customer, ' ', NEW.fault, '。回复1接单 2到达 3完成'));
+  INSERT INTO sms_outbox (ticket_no, phone, template, vars)
+  VALUES (NEW.ticket_no, NEW.engineer_phone, 'work_order',
+          JSON_OBJECT('engineer', NEW.engineer, 'customer', NEW.customer, 'address', NEW.address, 'fault', NEW.fault));

@@ -1,4 +1,4 @@
--- The database door's tables in Oracle 12c or newer, with a trigger that texts
+-- The database door's tables in Oracle 12.2 or newer, with a trigger that texts
 -- an engineer for each new work order.
 -- NOT RUN: callbox is tested with MariaDB and PostgreSQL; this file and the
 -- driver behind it were not tried on an Oracle database.
@@ -7,8 +7,10 @@
 
 CREATE TABLE work_orders (
   ticket_no      VARCHAR2(64 CHAR) NOT NULL PRIMARY KEY,
+  engineer       VARCHAR2(32 CHAR) NOT NULL,
   engineer_phone VARCHAR2(32 CHAR) NOT NULL,
   customer       VARCHAR2(128 CHAR) NOT NULL,
+  address        VARCHAR2(128 CHAR) NOT NULL,
   fault          VARCHAR2(255 CHAR) NOT NULL
 );
 
@@ -16,7 +18,9 @@ CREATE TABLE sms_outbox (
   id           NUMBER(19) GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ticket_no    VARCHAR2(64 CHAR),
   phone        VARCHAR2(32 CHAR) NOT NULL,
-  body         VARCHAR2(1000 CHAR) NOT NULL,
+  body         VARCHAR2(1000 CHAR), -- or, for answers with a word:
+  template     VARCHAR2(64 CHAR),   -- of site.yaml
+  vars         VARCHAR2(4000),      -- JSON object for it
   status       VARCHAR2(16 CHAR),   -- NULL: new; from there on callbox writes it
   error        VARCHAR2(255 CHAR),
   updated_at   TIMESTAMP WITH TIME ZONE,
@@ -39,8 +43,9 @@ CREATE TABLE sms_inbox (
 
 CREATE OR REPLACE TRIGGER work_orders_sms AFTER INSERT ON work_orders FOR EACH ROW
 BEGIN
-  INSERT INTO sms_outbox (ticket_no, phone, body)
-  VALUES (:NEW.ticket_no, :NEW.engineer_phone,
-          '新工单' || :NEW.ticket_no || ':' || :NEW.customer || ' ' || :NEW.fault || '。回复1接单 2到达 3完成');
+  INSERT INTO sms_outbox (ticket_no, phone, template, vars)
+  VALUES (:NEW.ticket_no, :NEW.engineer_phone, 'work_order',
+          JSON_OBJECT(KEY 'engineer' VALUE :NEW.engineer, KEY 'customer' VALUE :NEW.customer,
+                      KEY 'address' VALUE :NEW.address, KEY 'fault' VALUE :NEW.fault));
 END;
 /

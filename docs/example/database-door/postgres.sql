@@ -5,8 +5,10 @@
 
 CREATE TABLE work_orders (
   ticket_no      text PRIMARY KEY,
+  engineer       text NOT NULL,
   engineer_phone text NOT NULL,
   customer       text NOT NULL,
+  address        text NOT NULL,
   fault          text NOT NULL
 );
 
@@ -14,7 +16,9 @@ CREATE TABLE sms_outbox (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ticket_no    text,
   phone        text NOT NULL,
-  body         text NOT NULL,
+  body         text,             -- or, for answers with a word:
+  template     text,             -- of site.yaml
+  vars         jsonb,            -- an object for it
   status       text,             -- NULL: new; from there on callbox writes it
   error        text,
   updated_at   timestamptz,
@@ -37,9 +41,9 @@ CREATE TABLE sms_inbox (
 
 CREATE FUNCTION work_orders_sms() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO sms_outbox (ticket_no, phone, body)
-  VALUES (NEW.ticket_no, NEW.engineer_phone,
-          format('新工单%s:%s %s。回复1接单 2到达 3完成', NEW.ticket_no, NEW.customer, NEW.fault));
+  INSERT INTO sms_outbox (ticket_no, phone, template, vars)
+  VALUES (NEW.ticket_no, NEW.engineer_phone, 'work_order',
+          jsonb_build_object('engineer', NEW.engineer, 'customer', NEW.customer, 'address', NEW.address, 'fault', NEW.fault));
   RETURN NULL;
 END $$;
 
