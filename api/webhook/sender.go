@@ -56,6 +56,7 @@ type Sender struct {
 	outbox           Outbox
 	log              *slog.Logger
 	trusted, guarded *http.Client
+	brake            brake
 
 	mu      sync.Mutex // guards workers
 	workers map[string]*worker

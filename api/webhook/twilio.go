@@ -13,8 +13,10 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 
+	"callbox/internal/number"
 	"callbox/internal/twilio"
 )
 
@@ -162,7 +164,7 @@ func (s *Sender) heard(ctx context.Context, d Delivery, answer []byte) {
 		return // no TwiML, which is no fault
 	}
 	text, err := t.text()
-	if err == nil && text == "" {
+	if err == nil && (text == "" || !s.mayAnswer(d, in.sender())) {
 		return
 	}
 	if err == nil {
@@ -171,4 +173,14 @@ func (s *Sender) heard(ctx context.Context, d Delivery, answer []byte) {
 	if err != nil {
 		s.log.Warn("the reply a webhook asked for is not sent", "endpoint", d.Endpoint, "incoming", in.ID, "err", err)
 	}
+}
+
+// mayAnswer says whether a number may get one more answer now.
+func (s *Sender) mayAnswer(d Delivery, to string) bool {
+	ok, tell := s.brake.take(to, time.Now())
+	if tell {
+		s.log.Warn("a webhook answers a number too often, further answers to it are dropped",
+			"endpoint", d.Endpoint, "number", number.Masked(to), "most", answersMost, "in", answersIn)
+	}
+	return ok
 }
