@@ -181,7 +181,7 @@ func (w *work) again(s Standing, records []Record) ([]Record, error) {
 // copied is r as a new message. The link in its text stays the first one's.
 func (r Record) copied(repeat int, at stamp.Time) Record {
 	m := r.Message
-	m.ID, m.Status, m.Repeat, m.Error, m.MaybeSent = newID(), Queued, repeat, nil, false
+	m.ID, m.Status, m.Repeat, m.Error, m.MaybeSent, m.Done = newID(), Queued, repeat, nil, false, ""
 	m.Times = map[Status]stamp.Time{Queued: at}
 	return Record{
 		Message: m, Rank: r.Rank, Extension: r.Extension, Reserve: r.Reserve, Callback: r.Callback,

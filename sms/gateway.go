@@ -301,6 +301,7 @@ func (r *Record) arrive(s Status, at stamp.Time) {
 // save writes r and tells of it where its status is a new one.
 func (w *work) save(r Record, was Status) error {
 	w.abide(&r, was)
+	r.SetDone()
 	if was == Scheduled && r.Status == Queued { // its waiting begins now
 		r.Times = maps.Clone(r.Times)
 		r.Due, r.Times[Queued] = w.at, w.at

@@ -30,12 +30,12 @@ type Piece struct {
 	Done string `json:"done,omitempty"` // the report's Done_time as it came
 }
 
-// Done is the last Done_time of a record's reports; "" before there is one.
-func (r Record) Done() (last string) {
+// SetDone makes the message's Done the last of its parts'.
+func (r *Record) SetDone() {
+	r.Done = ""
 	for _, p := range r.Pieces {
-		last = max(last, p.Done) // YYMMDDhhmm
+		r.Done = max(r.Done, p.Done)
 	}
-	return last
 }
 
 // NewJob is a job as it is put into a store, its messages as records.

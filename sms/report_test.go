@@ -3,11 +3,14 @@ package sms_test
 import (
 	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"callbox/sms"
+	"callbox/storage"
+	"callbox/storage/storagetest"
 )
 
 // orphans are the reports that wait for their message.
@@ -54,6 +57,41 @@ func TestReportDaysLate(t *testing.T) {
 
 // A message that was given up since nobody knew whether it had left is settled
 // by the report that tells.
+// TestDoneIsTheLastReports in the message, in its notice and on the screens.
+func TestDoneIsTheLastReports(t *testing.T) {
+	db := storagetest.Open(t)
+	if err := db.Notices().Replace([]storage.Endpoint{{URL: "https://tickets.example/hook", Secret: "s", Events: []string{"sms.status"}}}); err != nil {
+		t.Fatal(err)
+	}
+	d := openOn(t, db).run()
+	job := d.send(zhang, strings.Repeat("字", 100)) // two parts
+	d.await(job.ID, sms.Submitted)
+	if m := d.message(job.ID); m.Done != "" {
+		t.Errorf("done %q before a report", m.Done)
+	}
+	for _, r := range []sms.Report{
+		{ID: "a000000000000002", Stat: "DELIVRD", Done: "2608010931"}, {ID: "a000000000000001", Stat: "DELIVRD", Done: "2608010930"},
+	} {
+		r.Account, r.To = account, zhang
+		if err := d.Report(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := d.message(job.ID)
+	if m.Status != sms.Delivered || m.Done != "2608010931" {
+		t.Errorf("message = %+v", m)
+	}
+	all := outboxBodies(t, db)
+	if told := all[len(all)-1]["data"].(map[string]any); told["status"] != "delivered" || told["done"] != m.Done {
+		t.Errorf("told %v", told)
+	}
+	d.notes.mu.Lock()
+	defer d.notes.mu.Unlock()
+	if last := d.notes.notes[len(d.notes.notes)-1]; last.Message == nil || last.Message.Done != m.Done {
+		t.Errorf("shown %+v", last.Message)
+	}
+}
+
 func TestReportAfterItWasGivenUp(t *testing.T) {
 	for stat, want := range map[string]sms.Status{"DELIVRD": sms.Delivered, "MA:0001": sms.Failed} {
 		t.Run(stat, func(t *testing.T) {

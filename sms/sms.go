@@ -108,6 +108,7 @@ type Message struct {
 	Error     *Error                `json:"error"`
 	MaybeSent bool                  `json:"maybe_sent"`
 	Times     map[Status]stamp.Time `json:"times"`
+	Done      string                `json:"done,omitempty"` // the last report's Done_time as it came, YYMMDDhhmm
 }
 
 // Error says why a message failed: the result of SUBMIT_RESP, the report's Stat

@@ -153,8 +153,10 @@ func TestDeliveriesHaveTheirFormat(t *testing.T) {
 	good(t, d.Notices().Replace([]storage.Endpoint{{URL: hookURL, Events: []string{"sms.*"}, Format: "twilio"}}))
 	at := stamp.Now()
 	r := sms.Record{
-		Message:  sms.Message{ID: "m", Job: "j", To: "+8613800138000", Status: sms.Delivered, Times: map[sms.Status]stamp.Time{sms.Delivered: at}},
-		Pieces:   []sms.Piece{{ID: "1", Stat: "DELIVRD", Done: "2608010930"}, {ID: "2", Stat: "DELIVRD", Done: "2608010931"}},
+		Message: sms.Message{
+			ID: "m", Job: "j", To: "+8613800138000", Status: sms.Delivered, Done: "2608010931",
+			Times: map[sms.Status]stamp.Time{sms.Delivered: at},
+		},
 		Callback: "https://erp.test/dlr?t=%d", Format: "kannel 31",
 	}
 	good(t, d.SMS().Update(t.Context(), "announce", func(tx sms.Tx) error { return tx.Announce(r) }))

@@ -39,6 +39,7 @@ func scanRecord(rows *sql.Rows) (sms.Record, error) {
 	if err := errors.Join(bad, ofJSON(fault, &r.Error), ofJSON(pieces, &r.Pieces)); err != nil {
 		return r, fmt.Errorf("message %s: %w", r.ID, err)
 	}
+	r.SetDone()
 	return r, nil
 }
 
@@ -254,17 +255,10 @@ func (t *smsTx) addPieces(r sms.Record) error {
 	return nil
 }
 
-// announced is a message as its notice shows it: with the carrier's own word on
-// when it was done, YYMMDDhhmm by whatever clock that goes.
-type announced struct {
-	sms.Message
-	Done string `json:"done,omitempty"`
-}
-
 // Announce implements [sms.MessageTx].
 func (t *smsTx) Announce(r sms.Record) error {
 	return t.db.Notices().Add(t.Tx, Notice{
-		Event: NoticeSMSStatus, OrderKey: r.Job, Time: r.Times[r.Status], Data: announced{r.Message, r.Done()},
+		Event: NoticeSMSStatus, OrderKey: r.Job, Time: r.Times[r.Status], Data: r.Message,
 		CallbackURL: r.Callback, Signer: r.Signer, Format: r.Format,
 	})
 }
