@@ -161,12 +161,12 @@ func (l *lane) due(store context.Context) []attempt {
 	l.tellLost(fresh)
 	switch wait := time.Now().Before(l.again) && store.Err() == nil; {
 	case wait && l.failing:
-		l.stuck = append(l.stuck, fresh...)
+		l.stuck = append(fresh, l.stuck...)
 		return nil
 	case wait:
 		return fresh
 	}
-	all := append(l.stuck, fresh...)
+	all := append(fresh, l.stuck...) // what was refused before shall hold up none
 	l.stuck = nil
 	return all
 }
@@ -356,8 +356,8 @@ func (l *lane) write(ctx context.Context, answers []attempt, room int) (claimed 
 }
 
 // singly writes answers down one by one, unless the store works not and takes
-// not even the first. It gives those that are left, whether the store works, and
-// why they are left. What it refuses again and again while it takes others is
+// not even the first, which goes to the end then. It gives those that are left,
+// whether the store works, and why they are left. What it refuses again and again while it takes others is
 // given up.
 func (l *lane) singly(ctx context.Context, answers []attempt, works bool) (left []attempt, worked bool, why error) {
 	for i, a := range answers {
@@ -368,7 +368,7 @@ func (l *lane) singly(ctx context.Context, answers []attempt, works bool) (left 
 		case errors.Is(err, ErrMoved):
 			l.giveUp(answers[i:i+1], err)
 		case !works:
-			return append(left, answers[i:]...), false, err
+			return append(append(left, answers[i+1:]...), a), false, err
 		case a.refused+1 == refusedOften:
 			l.giveUp(answers[i:i+1], err)
 		default:
