@@ -109,6 +109,7 @@ func TestSidesEnd(t *testing.T) {
 		} {
 			p := run(t)
 			p.command("AT")
+			synctest.Wait() // nothing is on its way to the host any more
 			if err := end(p); err != nil {
 				t.Fatal(err)
 			}
