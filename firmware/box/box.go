@@ -141,7 +141,9 @@ func (c *carrier) toHost(ctx context.Context) error {
 			return nil
 		case <-c.out.ready:
 		}
-		spare = c.out.take(spare)
+		if spare = c.out.take(spare); len(spare) == 0 {
+			continue // it went with what was before
+		}
 		if _, err := c.host.Write(spare); err != nil {
 			return fmt.Errorf("writing: %w", err)
 		}
