@@ -19,21 +19,7 @@ func TestLateLooksAreCheap(t *testing.T) {
 	} {
 		query := storage.LateLooks[name]
 		args := make([]any, strings.Count(query, "?"))
-		rows, err := db.Reader().QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		var plan []string
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-				t.Fatal(err)
-			}
-			plan = append(plan, detail)
-		}
-		if got := strings.Join(plan, "; "); !strings.Contains(got, want) || strings.Contains(got, "TEMP B-TREE") {
+		if got := planned(t, db, query, args...); !strings.Contains(got, want) || strings.Contains(got, "TEMP B-TREE") {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
