@@ -69,7 +69,6 @@ func (s *ticketSystem) door() string {
 // TestRowBecomesText shows the database door: a trigger's row becomes a
 // delivered text, and its reply a row.
 func TestRowBecomesText(t *testing.T) {
-	t.Parallel()
 	tickets := newTicketSystem(t)
 	_, centre, control := newCentre(t)
 	b := newBox(t, layout{smsc: centre, extra: tickets.door()})
@@ -97,7 +96,6 @@ func TestRowBecomesText(t *testing.T) {
 // TestRowsSurviveKills kills the daemon again and again while it works off the
 // outbox: every row is delivered, and no row became two jobs.
 func TestRowsSurviveKills(t *testing.T) {
-	t.Parallel()
 	tickets := newTicketSystem(t)
 	_, centre, _ := newCentre(t)
 	b := newBox(t, layout{smsc: centre, extra: tickets.door()})
