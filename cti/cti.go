@@ -35,6 +35,8 @@ var (
 	ErrShutdown     = errors.New("the box is shutting down")
 	ErrBlocked      = errors.New("the caller is blocked")
 	ErrBadNumber    = errors.New("no number that can be dialled")
+	ErrBarred       = errors.New("this destination may not be dialled")
+	ErrTooMany      = errors.New("the limit of calls is reached")
 )
 
 // Device is an address that can be rung: sip:1001 (an extension's phones),
@@ -80,10 +82,12 @@ type Origin struct {
 	Device    Device
 	From      Number
 	To        Number
-	DID       string // the number that was dialled: the Request-URI's user
-	Line      string // trunk name or line label
-	Attend    string // agent whose own telephone hangs on the line: the box only listens
-	Agent     string // agent who asked for this outgoing call
+	DID       string         // the number that was dialled: the Request-URI's user
+	Line      string         // trunk name or line label
+	Diverted  []Number       // who forwarded the call here, the last one first (Diversion, History-Info)
+	Data      map[string]any // what else is known at the start: user_data of the call
+	Attend    string         // agent whose own telephone hangs on the line: the box only listens
+	Agent     string         // agent who asked for this outgoing call, whose phone it comes from
 }
 
 // Target is where a call goes next. The zero target ends it.

@@ -35,6 +35,9 @@ const (
 	EventNoticeAck             = "noticeAck"
 	EventMessage               = "message"
 	EventLineState             = "lineState"
+	EventNoAudio               = "noAudio"
+	EventFaxDetected           = "faxDetected"
+	EventAlarm                 = "alarm"
 )
 
 // Event is one thing that happened, as the journal keeps it and screens get

@@ -93,7 +93,7 @@ func (c *Call) learn(i Information) {
 	after := before
 	after.From = c.server.number(i.Calling).over(before.From)
 	after.To = c.server.number(i.Called).over(before.To)
-	if after == before {
+	if after.From == before.From && after.To == before.To {
 		return
 	}
 	c.lookup.complete(func(agent string) {

@@ -25,11 +25,16 @@ var (
 	errNoExit    = fmt.Errorf("no line or trunk leads out: %w", ErrWrongState)
 )
 
-// Order is a call to be made for an agent.
+// Order is a call to be made: for an agent, for a flow, or between two parties
+// outside. One of Agent, Flow and First is set.
 type Order struct {
-	To    string // in any form
-	Agent string // whose phone rings first
-	Ref   string // the asker's own reference
+	To    string         // in any form
+	Agent string         // whose phone rings first
+	Flow  string         // that serves the party once it answers
+	First string         // the number that is called first and then joined with To
+	Vars  map[string]any // the call's user_data from the start
+	Ref   string         // the asker's own reference
+	By    string         // who asks, for the limits: agent:1001, key:NAME
 }
 
 // SetOutgoing says where calls go out, and who lends agents' desks for them.

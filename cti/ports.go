@@ -3,6 +3,7 @@ package cti
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"callbox/cti/media"
 )
@@ -37,6 +38,30 @@ type Exits interface {
 // call), ErrUnreachable (no phone).
 type Desks interface {
 	Reserve(ctx context.Context, agent, call string) (Ref, Handler, error)
+	// Find says what a word names: an agent by id or extension, a queue by id;
+	// false for neither (it may be a number).
+	Find(word string) (Target, bool)
+	// Lend takes a desk for a part in a call that runs, a consultation say: of
+	// the agent whom t names, or of one who is ready in the queue that it names;
+	// an agent who is notReady may be asked for by name. Errors: ErrNotFound,
+	// ErrWrongState (logged off, or in another call), ErrUnreachable (no phone),
+	// ErrBusy (nobody of the queue is free).
+	Lend(ctx context.Context, t Target, call string) (Desk, error)
+	// Seat is where a user who is to listen in is rung; the desk is not taken.
+	// Errors: ErrNotFound, ErrUnreachable.
+	Seat(ctx context.Context, user string) (Ref, Device, error)
+}
+
+// Desk is an agent's desk that was lent to a call. Nothing else is offered there
+// until Free. A lease that nobody picks up ends by itself.
+type Desk interface {
+	Agent() Ref
+	Device() Device
+	Ring() time.Duration // how long its phone may ring
+	// Picked says that the agent picked up; false where the lease was lost.
+	Picked(ctx context.Context) bool
+	// Free gives the desk back, once: to wrap-up after a talk. It does not wait.
+	Free(talked bool)
 }
 
 // Recorder records the outside party from now on. Stop flushes, closes and
@@ -44,6 +69,9 @@ type Desks interface {
 // Mixed gives true has both people on what is received: the row says so.
 type Recorder interface {
 	Record(ctx context.Context, call string, outside media.Port) (stop func(context.Context) Recording, err error)
+	// Pause lets silence stand in the running recording of call until it goes on;
+	// time runs on. ErrNotFound where there is none. Twice the same is no error.
+	Pause(call string, paused bool) error
 }
 
 // Ledger keeps records and events. Open and Note never wait for the disk: the

@@ -121,6 +121,9 @@ type LegRecord struct {
 	Loss             float64  `json:"loss"`
 	JitterMS         float64  `json:"jitter_ms"`
 	MOS              *float64 `json:"mos"`
+	RTTMS            *float64 `json:"rtt_ms,omitempty"` // round trip, where the party reports
+	Agent            string   `json:"agent,omitempty"`  // whose part it was
+	Secure           bool     `json:"secure,omitempty"` // SRTP
 	AnswerConfidence string   `json:"answer_confidence,omitempty"`
 	HangupDetect     string   `json:"hangup_detect,omitempty"`
 }

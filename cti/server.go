@@ -26,7 +26,15 @@ const closeLimit = 30 * time.Second
 type Config struct {
 	AreaCode string // the local area, for numbers without one
 	Lookup   LookupConfig
+	NoAudio  NoAudio
 	Log      *slog.Logger
+}
+
+// NoAudio is what becomes of a call in which a party that should be heard is
+// not. Zero values are 10 s and 60 s, negative ones never.
+type NoAudio struct {
+	Notice time.Duration // until it is told: event noAudio
+	Hangup time.Duration // until the call is ended
 }
 
 // Deps are the parts a [Server] works with. Directory and Fetcher may be nil.

@@ -92,6 +92,7 @@ type engine struct{}
 func (engine) Bridge(media.Port, media.Port) func()                    { return func() {} }
 func (engine) Pipe(media.Law, <-chan []byte, chan<- []byte) media.Port { return port{} }
 func (engine) Open(netip.Addr) (media.RTP, error)                      { return nil, errors.ErrUnsupported }
+func (engine) Room() media.Room                                        { return nil }
 
 // ledger remembers all it is told.
 type ledger struct {
@@ -377,3 +378,5 @@ func TestDrainWaitsThenEnds(t *testing.T) {
 		}
 	})
 }
+
+func (shelf) Pause(string, bool) error { return nil }

@@ -178,3 +178,5 @@ func call(t *testing.T, nodes string, deps ivr.Deps) (*phone, *store) {
 	})
 	return p, s
 }
+
+func (*store) Pause(string, bool) error { return nil }

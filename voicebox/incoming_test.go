@@ -2,6 +2,7 @@ package voicebox
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -20,7 +21,7 @@ func TestNumberAfterTheFirstRing(t *testing.T) {
 			Direction: cti.In, Device: "line:line 1", Line: "line 1",
 			To: cti.Number{Raw: "057188880001"}, DID: "057188880001",
 		}
-		if got := leg.Origin(); got != want {
+		if got := leg.Origin(); !reflect.DeepEqual(got, want) {
 			t.Errorf("Origin = %+v, want %+v", got, want)
 		}
 		answered := answer(leg)

@@ -40,3 +40,5 @@ func (recorder) Record(_ context.Context, _ string, outside media.Port) (func(co
 	done := cti.Recording{State: cti.RecordingComplete, Mixed: ok && m.Mixed()}
 	return func(context.Context) cti.Recording { return done }, nil
 }
+
+func (recorder) Pause(string, bool) error { return nil }

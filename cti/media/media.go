@@ -86,8 +86,19 @@ type Port interface {
 // §A.8 count them; Dropped came from a foreign source or was malformed.
 type Stats struct {
 	Received, Sent, Lost, Dropped, KernelDropped uint64
+	Concealed                                    uint64 // frames made up where sound was decoded and missing
 	Jitter                                       time.Duration
 	LastReceived                                 time.Time
+	Far                                          Far
+}
+
+// Far is what the party's own reports say (RFC 3550 §6.4.1). A zero Last means
+// that it sends none.
+type Far struct {
+	Last      time.Time     // of its RTCP, whatever it said
+	Lost      uint64        // of our packets
+	Jitter    time.Duration // of our packets there
+	RoundTrip time.Duration // 0: not known
 }
 
 // Engine joins ports.
@@ -102,6 +113,22 @@ type Engine interface {
 	// Open makes a port on a UDP socket of its own at local, in the engine's
 	// range of RTP ports. Nothing is accepted before Start.
 	Open(local netip.Addr) (RTP, error)
+	// Room makes a room for three parties and more.
+	Room() Room
+}
+
+// Room lets parties hear each other as its owner says: a conference, a
+// supervisor who listens or whispers. Sound in a room is decoded and mixed.
+type Room interface {
+	// Hear says whom listener hears from now on: the sum of sources, silence for
+	// none. It takes listener and sources out of a bridge; what else listener
+	// plays or is sent (prompts, digits) comes before the room, as before a
+	// bridge. Keys that a source presses as telephone events go to who hears it.
+	Hear(listener Port, sources ...Port)
+	// Leave takes a port out: it hears nothing of the room, nobody there hears it.
+	Leave(p Port)
+	// Close lets everybody leave; it is idempotent.
+	Close()
 }
 
 // Stream is what signalling agreed on for an RTP port.
@@ -113,7 +140,45 @@ type Stream struct {
 	// Remote once, within 2 s and while Remote itself is silent; then the source
 	// is locked. It is a risk that only parties behind a NAT are worth.
 	Symmetric bool
+	// Control is where the party takes RTCP; the port above Remote's when zero.
+	Control netip.AddrPort
+	// Crypto is what both sides' packets are sealed with; nil: RTP in the clear.
+	Crypto *Crypto
+	// Keying is how the party gets digits, Keys takes them with [Messages].
+	Keying Keying
+	Keys   chan<- string
+	// Mute says that the party does not listen now (its side is sendonly or
+	// inactive): no RTP is sent, RTCP is. Deaf says that it is not to be heard (recvonly,
+	// inactive).
+	Mute, Deaf bool
+	// Detect asks for the party's sound to be listened to, which costs decoding.
+	Detect Detect
 }
+
+// Crypto is one stream's keys as signalling exchanged them (RFC 4568 §6.1).
+type Crypto struct {
+	Suite         string // one of [Suites]
+	Local, Remote []byte // master key and salt, joined, of what we send and of what the party sends
+}
+
+// Keying is how digits go to a party.
+type Keying uint8
+
+// The ways of a digit.
+const (
+	Events   Keying = iota // RFC 4733, or tones where the party takes none
+	Tones                  // in the sound
+	Messages               // by signalling: handed to Stream.Keys, which is never waited for
+)
+
+// Detect is what is listened for in a party's sound.
+type Detect uint8
+
+// What can be heard. Keys found go to Digits as if they were events.
+const (
+	DetectKeys Detect = 1 << iota
+	DetectFax
+)
 
 // RTP is a port that comes by RTP.
 type RTP interface {
@@ -122,6 +187,11 @@ type RTP interface {
 	LocalAddr() netip.AddrPort
 	// Start sets or changes the stream; sound flows from here on.
 	Start(Stream) error
+	// Fax gives "cng" or "ced" when such a tone was heard (DetectFax); the channel
+	// holds one and is never closed.
+	Fax() <-chan string
+	// Press takes keys that came by signalling, see [Presser].
+	Press(digits string)
 	// Close frees the socket and the port; it is idempotent.
 	Close() error
 }

@@ -64,7 +64,7 @@ func (p *pipe) take(frame []byte) {
 }
 
 // Press implements [Presser].
-func (p *pipe) Press(digits string) {
+func (p *port) Press(digits string) {
 	k := keying{}
 	k.add(digits)
 	p.in.mu.Lock()

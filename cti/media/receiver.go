@@ -74,6 +74,9 @@ func (r *receiver) paused() {
 	}
 }
 
+// comfort takes a packet of comfort noise (RFC 3389). Callers hold mu.
+func (r *receiver) comfort(*heard, uint32) { r.paused() }
+
 // begin is called when a new synchronisation source was seen. Callers hold mu.
 func (r *receiver) begin(ids *identities) {
 	r.line = timeline{}

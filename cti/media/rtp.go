@@ -31,10 +31,12 @@ type rtpPort struct {
 	dtmf     uint8
 	// Under out.mu:
 	outlet rtpOut
+
+	fax chan string
 }
 
 func newRTPPort(e *Plain, sound *socket, control *net.UDPConn) *rtpPort {
-	p := &rtpPort{socket: sound, control: control, local: localOf(sound.conn)}
+	p := &rtpPort{socket: sound, control: control, local: localOf(sound.conn), fax: make(chan string, 1)}
 	p.prepare(e)
 	p.outlet = rtpOut{socket: sound, ssrc: rand.Uint32(), base: rand.Uint32(), buf: make([]byte, rtpHeader+FrameSamples)}
 	p.out.seq = int64(rand.Uint32N(1 << 15))
@@ -174,10 +176,10 @@ func (p *rtpPort) sort(packet *rtp.Packet, h heard) {
 		p.in.sound(&h, packet.Timestamp, p.out.ids)
 	case t == p.dtmf && t != 0:
 		p.in.event(&h, packet.Timestamp, p.out.ids, p.pressed)
+	case t == comfortNoise || t == oldComfortNoise:
+		p.in.comfort(&h, packet.Timestamp)
 	default:
-		if t != comfortNoise && t != oldComfortNoise {
-			p.in.stats.Dropped++
-		}
+		p.in.stats.Dropped++
 		p.in.paused()
 	}
 }

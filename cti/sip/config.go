@@ -9,34 +9,66 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"callbox/cti/media"
 )
 
 // Config is the section sip of callbox.yaml.
 type Config struct {
-	Listen      []string `yaml:"listen"`       // udp://HOST:PORT, tcp://HOST:PORT; port 0 is allowed
-	ExternalIP  string   `yaml:"external_ip"`  // what peers with public addresses are told, behind NAT
-	RTPPorts    string   `yaml:"rtp_ports"`    // FIRST-LAST; 20000-29999 when empty
-	MaxContacts int      `yaml:"max_contacts"` // phones an extension may register; 2 when 0
-	Trunks      []Trunk  `yaml:"trunks"`
+	Listen       []string      `yaml:"listen"`        // udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT; port 0 is allowed
+	ExternalIP   string        `yaml:"external_ip"`   // what peers with public addresses are told, behind NAT
+	RTPPorts     string        `yaml:"rtp_ports"`     // FIRST-LAST; 20000-29999 when empty
+	MaxContacts  int           `yaml:"max_contacts"`  // phones an extension may register; 2 when 0
+	TLS          TLS           `yaml:"tls"`           // for tls:// listeners and TLS trunks
+	SRTP         string        `yaml:"srtp"`          // phones' sound: off, on (where they offer it, offered to phones registered by TLS), required; off when empty
+	SessionTimer time.Duration `yaml:"session_timer"` // RFC 4028, of calls with trunks and phones; 30 min when 0, off when negative
+	Keepalive    time.Duration `yaml:"keepalive"`     // OPTIONS to phones behind NAT; 25 s when 0, off when negative
+	Limits       Limits        `yaml:"limits"`
+	Trunks       []Trunk       `yaml:"trunks"`
 
 	timers timers
 }
 
+// TLS is what our tls:// listeners show and whom TLS trunks are believed.
+type TLS struct {
+	CertFile   string `yaml:"cert_file"` // PEM; both files, or self_signed
+	KeyFile    string `yaml:"key_file"`
+	SelfSigned bool   `yaml:"self_signed"` // a certificate made at each start, for phones that do not check
+	CAFile     string `yaml:"ca_file"`     // who signs the trunks' certificates; the system's authorities when empty
+	Insecure   bool   `yaml:"insecure"`    // trunks' certificates are not checked
+}
+
+// Limits guard the box against floods; zero values are the defaults.
+type Limits struct {
+	CallsPerSecond int `yaml:"calls_per_second"` // INVITEs taken from all trunks and phones; more get 503 with Retry-After; 300
+	Calls          int `yaml:"calls"`            // at a time, legs of both directions; 4000
+}
+
 // Trunk is one carrier.
 type Trunk struct {
-	Name     string   `yaml:"name"`
-	Address  string   `yaml:"address"` // where outbound calls go: HOST or HOST:PORT
-	From     []string `yaml:"from"`    // networks whose INVITEs belong to this trunk
-	Register bool     `yaml:"register"`
-	Username string   `yaml:"username"` // answers a challenge of this trunk
-	Password string   `yaml:"password"`
-	Realm    string   `yaml:"realm"`     // the only realm that is answered; empty: any that is no other trunk's
-	Expires  string   `yaml:"expires"`   // of a registration
-	MaxCalls int      `yaml:"max_calls"` // both directions; 0: no limit
-	Codecs   []string `yaml:"codecs"`    // PCMA, PCMU, G722; in the order they are offered
-	CallerID string   `yaml:"caller_id"` // shown when a call brings no number of its own
+	Name         string        `yaml:"name"`
+	Address      string        `yaml:"address"`       // where outbound calls go: HOST or HOST:PORT
+	Proxy        string        `yaml:"proxy"`         // outbound proxy, HOST or HOST:PORT: all requests go there first, with a Route
+	Transport    string        `yaml:"transport"`     // udp, tcp or tls; udp when empty
+	From         []string      `yaml:"from"`          // networks whose INVITEs belong to this trunk
+	Register     bool          `yaml:"register"`      // keeps a registration at Address
+	Username     string        `yaml:"username"`      // answers a challenge of this trunk
+	Password     string        `yaml:"password"`      //
+	Realm        string        `yaml:"realm"`         // the only realm that is answered; empty: any that is no other trunk's
+	Expires      time.Duration `yaml:"expires"`       // asked for in a registration; 5 min when 0
+	Numbers      []string      `yaml:"numbers"`       // which destinations go out here, by prefix in E.164 or as dialled; all when empty
+	MaxCalls     int           `yaml:"max_calls"`     // both directions; 0: no limit
+	Codecs       []string      `yaml:"codecs"`        // PCMA, PCMU, G722; in the order they are offered
+	CallerID     string        `yaml:"caller_id"`     // shown when a call brings no number of its own
+	CallerIDs    []string      `yaml:"caller_ids"`    // numbers that may be shown besides, with * at the end for a block; any other becomes caller_id
+	Identity     string        `yaml:"identity"`      // where the number stands: from, pai (From has the username), both; from when empty
+	NumberFormat string        `yaml:"number_format"` // of dialled numbers: e164 (+86…), national (0571…, mobiles as they are), plain (86…); e164 when empty
+	Prefix       string        `yaml:"prefix"`        // put before a dialled number
+	Health       time.Duration `yaml:"health"`        // between two OPTIONS; 10 s when 0, off when negative
+	SRTP         string        `yaml:"srtp"`          // off, on (offered beside plain RTP), required; off when empty
+	DTMF         string        `yaml:"dtmf"`          // auto (RFC 4733, tones where the peer takes none), rfc4733, info, inband
+	PRACK        string        `yaml:"prack"`         // on (where the peer supports it), required, off; on when empty
 }
 
 const (
@@ -101,12 +133,6 @@ func (t Trunk) validate(faults *faultList, at string) {
 }
 
 func (t Trunk) validateTerms(faults *faultList, at string) {
-	if t.Register {
-		faults.add(fmt.Errorf("true is %w", errNotYet), "%s.register", at)
-	}
-	if t.Expires != "" {
-		faults.add(fmt.Errorf("registering at a trunk is %w", errNotYet), "%s.expires", at)
-	}
 	if t.MaxCalls < 0 {
 		faults.add(fmt.Errorf("%d is less than 0", t.MaxCalls), "%s.max_calls", at)
 	}
@@ -158,29 +184,6 @@ func (c Config) PortRange() (first, last uint16, err error) {
 		return 0, 0, fmt.Errorf("%q is no range of ports (20000-29999)", text)
 	}
 	return uint16(lo), uint16(hi), nil
-}
-
-// listen is one address to listen on.
-type listen struct {
-	transport string // udp or tcp
-	addr      netip.AddrPort
-}
-
-func parseListen(text string) (listen, error) {
-	transport, host, ok := strings.Cut(text, "://")
-	switch {
-	case !ok:
-		return listen{}, fmt.Errorf("%q is not like udp://127.0.0.1:5060", text)
-	case transport == "tls", transport == "ws", transport == "wss":
-		return listen{}, fmt.Errorf("%s:// is %w", transport, errNotYet)
-	case transport != "udp" && transport != "tcp":
-		return listen{}, fmt.Errorf("%q: neither udp:// nor tcp://", text)
-	}
-	addr, err := netip.ParseAddrPort(host)
-	if err != nil {
-		return listen{}, fmt.Errorf("%q: the address must be IP:PORT: %w", text, err)
-	}
-	return listen{transport: transport, addr: addr}, nil
 }
 
 func checkExternal(ip string) error {

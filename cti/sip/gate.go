@@ -168,6 +168,8 @@ func (s *Server) admitOutside(p packet, req *wire.Request, now time.Time) bool {
 	switch req.Method {
 	case wire.INVITE:
 		return s.admitInvite(p, req, now)
+	case wire.SUBSCRIBE:
+		return s.admitSubscribe(p, req, now)
 	case wire.OPTIONS:
 		s.answer(p, req, 200, "OK", abilities()...)
 	default:
@@ -187,8 +189,7 @@ func (s *Server) admitInvite(p packet, req *wire.Request, now time.Time) bool {
 		s.answer(p, req, 403, "Forbidden")
 		return false
 	case phone:
-		s.answer(p, req, 501, "Calls from phones are not yet supported")
-		return false
+		return s.admitPhone(p, req, now)
 	}
 	switch in, state := s.invites.arrived(p, req, who.trunk, now); state {
 	case inviteCanceled:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -139,72 +138,6 @@ func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep
 	return l, nil
 }
 
-// originOf is who calls whom, as far as the trunk can be believed: its
-// P-Asserted-Identity (RFC 3325) before From, nobody where privacy is asked for.
-func (s *Server) originOf(req *wire.Request, t *trunk) cti.Origin {
-	from := cti.Number{Raw: userOf(&req.From().Address), Name: shown(unquote(req.From().DisplayName))}
-	if id, ok := asserted(req); ok {
-		from = id
-	}
-	if withheld(req) || strings.EqualFold(from.Raw, "anonymous") {
-		from = cti.Number{Raw: "anonymous"}
-	}
-	did := userOf(&req.Recipient)
-	return cti.Origin{
-		Direction: cti.In, Device: cti.Device("trunk:" + t.Name + "/" + from.Raw),
-		From: from, To: cti.Number{Raw: did}, DID: did, Line: t.Name,
-	}
-}
-
-func asserted(req *wire.Request) (cti.Number, bool) {
-	h := req.GetHeader("p-asserted-identity")
-	if h == nil {
-		return cti.Number{}, false
-	}
-	var uri wire.Uri
-	var params wire.HeaderParams
-	first := firstAddress(h.Value())
-	name, err := wire.ParseAddressValue(first, &uri, &params)
-	if err != nil || userOf(&uri) == "" {
-		return cti.Number{}, false
-	}
-	return cti.Number{Raw: userOf(&uri), Name: shown(unquote(name))}, true
-}
-
-// firstAddress cuts a list of addresses at its first comma outside of quotes
-// and brackets.
-func firstAddress(list string) string {
-	quoted, inside := false, false
-	for i, r := range list {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case r == '<' && !quoted:
-			inside = true
-		case r == '>' && !quoted:
-			inside = false
-		case r == ',' && !quoted && !inside:
-			return list[:i]
-		}
-	}
-	return list
-}
-
-// withheld says whether the caller asked for privacy (RFC 3323 §4.2).
-func withheld(req *wire.Request) bool {
-	h := req.GetHeader("privacy")
-	if h == nil {
-		return false
-	}
-	for p := range strings.SplitSeq(h.Value(), ";") {
-		switch strings.ToLower(strings.TrimSpace(p)) {
-		case "id", "user", "header":
-			return true
-		}
-	}
-	return false
-}
-
 // inLeg is a call that came in.
 type inLeg struct {
 	*leg
@@ -275,27 +208,6 @@ func (l *inLeg) accepted(body []byte) *wire.Response {
 func setSDP(m wire.Message, body []byte) {
 	m.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
 	m.SetBody(body)
-}
-
-// sessionTimer lets a peer that wants a session timer refresh it by itself
-// (RFC 4028 §9): we answer its re-INVITEs and UPDATEs.
-func sessionTimer(req *wire.Request) []wire.Header {
-	h := req.GetHeader("session-expires")
-	if h == nil {
-		h = req.GetHeader("x")
-	}
-	if h == nil || !offers(req, "timer") {
-		return nil
-	}
-	interval, _, _ := strings.Cut(h.Value(), ";")
-	seconds, err := strconv.ParseUint(strings.TrimSpace(interval), 10, 31)
-	if err != nil || seconds == 0 || strings.Contains(h.Value(), "refresher=uas") {
-		return nil
-	}
-	return []wire.Header{
-		wire.NewHeader("Session-Expires", strconv.FormatUint(seconds, 10)+";refresher=uac"),
-		wire.NewHeader("Require", "timer"),
-	}
 }
 
 // offers says whether a request names an option in Supported or Require.

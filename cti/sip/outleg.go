@@ -92,33 +92,6 @@ func (s *Server) phones(extension string) ([]target, error) {
 	return all, nil
 }
 
-// throughTrunk is the way to NAME/NUMBER; it counts a call of that trunk.
-func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *trunk, error) {
-	name, number, _ := strings.Cut(address, "/")
-	tr := s.trunks.named(name)
-	switch {
-	case tr == nil:
-		return nil, nil, fmt.Errorf("%w: no trunk %q", cti.ErrNotFound, name)
-	case !dialable.MatchString(number):
-		return nil, nil, fmt.Errorf("%w: %q cannot be dialled", cti.ErrNotFound, number)
-	case tr.Address == "":
-		return nil, nil, fmt.Errorf("%w: trunk %s has no address", cti.ErrUnreachable, name)
-	}
-	at, err := tr.addresses(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
-	}
-	ep, err := s.endpointFor("UDP", at[0])
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
-	}
-	if !tr.enter() {
-		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errTrunkFull)
-	}
-	uri := wire.Uri{Scheme: "sip", User: userPart(number), Host: hostText(at[0].Addr()), Port: int(at[0].Port())}
-	return []target{{uri: uri, to: at[0], ep: ep, next: at[1:]}}, tr, nil
-}
-
 func (s *Server) newOutLeg(d cti.Device, as cti.Number, tr *trunk, first target) (*outLeg, error) {
 	rtp, err := s.deps.Engine.Open(first.ep.addr.Addr())
 	if err != nil {

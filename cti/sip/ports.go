@@ -61,3 +61,14 @@ type Dialogs interface {
 	Closed(id string)
 	Left(ctx context.Context) ([]DialogRow, error)
 }
+
+// Journal is told how trunks are: event lineState, whose line is the trunk's
+// name and whose user_data are state (cti.InService, cti.OutOfService) and why.
+type Journal interface {
+	Note(ctx context.Context, e cti.Event) error
+}
+
+// Mailboxes know how many messages wait for an extension (RFC 3842).
+type Mailboxes interface {
+	Waiting(ctx context.Context, extension string) (fresh, old int)
+}

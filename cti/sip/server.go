@@ -27,12 +27,14 @@ const (
 // Deps are the parts a [Server] works with. Accounts, Bindings and Dialogs may
 // be nil: then no phone can register, and nothing survives a restart.
 type Deps struct {
-	Engine   media.Engine
-	Calls    Calls
-	Accounts Accounts
-	Bindings Bindings
-	Dialogs  Dialogs
-	Log      *slog.Logger
+	Engine    media.Engine
+	Calls     Calls
+	Accounts  Accounts
+	Bindings  Bindings
+	Dialogs   Dialogs
+	Journal   Journal   // nil: nobody is told of trunks
+	Mailboxes Mailboxes // nil: no message ever waits
+	Log       *slog.Logger
 }
 
 // Server is the box's side of SIP.

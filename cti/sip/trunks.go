@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"callbox/cti"
 	"callbox/cti/media"
+
+	wire "github.com/emiago/sipgo/sip"
 )
 
 const (
@@ -139,70 +141,29 @@ func (ts trunks) answers(t *trunk, realm string) bool {
 	return true
 }
 
-// addresses are where the trunk's calls go, the best first: by SRV when the
-// name has no port (RFC 3263 §4.2), else by A and AAAA. They are kept a while.
-func (t *trunk) addresses(ctx context.Context) ([]netip.AddrPort, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.resolved) > 0 && time.Now().Before(t.until) {
-		return t.resolved, nil
+// throughTrunk is the way to NAME/NUMBER; it counts a call of that trunk.
+func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *trunk, error) {
+	name, number, _ := strings.Cut(address, "/")
+	tr := s.trunks.named(name)
+	switch {
+	case tr == nil:
+		return nil, nil, fmt.Errorf("%w: no trunk %q", cti.ErrNotFound, name)
+	case !dialable.MatchString(number):
+		return nil, nil, fmt.Errorf("%w: %q cannot be dialled", cti.ErrNotFound, number)
+	case tr.Address == "":
+		return nil, nil, fmt.Errorf("%w: trunk %s has no address", cti.ErrUnreachable, name)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, resolveLimit, errors.New("the name server is too slow"))
-	defer cancel()
-	found, err := resolve(ctx, t.Address)
+	at, err := tr.addresses(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
+		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
-	t.resolved, t.until = found, time.Now().Add(resolveKept)
-	return found, nil
-}
-
-func resolve(ctx context.Context, address string) ([]netip.AddrPort, error) {
-	host, port, err := splitAddress(address)
+	ep, err := s.endpointFor("UDP", at[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), orSIP(port))}, nil
+	if !tr.enter() {
+		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errTrunkFull)
 	}
-	if port == 0 {
-		if found := resolveSRV(ctx, host); len(found) > 0 {
-			return found, nil
-		}
-	}
-	return resolveHost(ctx, host, orSIP(port))
-}
-
-func orSIP(port uint16) uint16 {
-	if port == 0 {
-		return 5060
-	}
-	return port
-}
-
-func resolveSRV(ctx context.Context, host string) []netip.AddrPort {
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, "sip", "udp", host)
-	if err != nil {
-		return nil
-	}
-	var all []netip.AddrPort
-	for _, r := range records {
-		found, err := resolveHost(ctx, strings.TrimSuffix(r.Target, "."), r.Port)
-		if err == nil {
-			all = append(all, found...)
-		}
-	}
-	return all
-}
-
-func resolveHost(ctx context.Context, host string, port uint16) ([]netip.AddrPort, error) {
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %s: %w", host, err)
-	}
-	all := make([]netip.AddrPort, len(ips))
-	for i, ip := range ips {
-		all[i] = netip.AddrPortFrom(ip.Unmap(), port)
-	}
-	return all, nil
+	uri := wire.Uri{Scheme: "sip", User: userPart(number), Host: hostText(at[0].Addr()), Port: int(at[0].Port())}
+	return []target{{uri: uri, to: at[0], ep: ep, next: at[1:]}}, tr, nil
 }

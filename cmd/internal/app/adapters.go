@@ -159,6 +159,14 @@ func (s shelf) Record(ctx context.Context, call string, outside media.Port) (fun
 	}, nil
 }
 
+// Pause lets silence stand in a recording, or ends that.
+func (s shelf) Pause(call string, paused bool) error {
+	if !s.Shelf.Pause(call, paused) {
+		return cti.ErrNotFound
+	}
+	return nil
+}
+
 // texter counts what it takes.
 type texter struct {
 	*sms.Gateway

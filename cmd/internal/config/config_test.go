@@ -82,7 +82,6 @@ sms: {accounts: [{name: x, address: nowhere, sp_id: "1234567", src_id: 106x, win
 		":3:8: drain: \"soon\" is no duration",
 		":5:12: sip.listen[0]: ",
 		":6:3: sip.rtp_ports: ",
-		":8:17: sip.trunks[0].register: true is not yet supported",
 		"sip.trunks[1].colour: is no key",
 		"sip.trunks[1].name: \"a\" is there twice",
 		"sip.trunks[1].codecs: \"OPUS\"",

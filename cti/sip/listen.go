@@ -1,0 +1,30 @@
+package sip
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// listen is one address to listen on.
+type listen struct {
+	transport string // udp or tcp
+	addr      netip.AddrPort
+}
+
+func parseListen(text string) (listen, error) {
+	transport, host, ok := strings.Cut(text, "://")
+	switch {
+	case !ok:
+		return listen{}, fmt.Errorf("%q is not like udp://127.0.0.1:5060", text)
+	case transport == "tls", transport == "ws", transport == "wss":
+		return listen{}, fmt.Errorf("%s:// is %w", transport, errNotYet)
+	case transport != "udp" && transport != "tcp":
+		return listen{}, fmt.Errorf("%q: neither udp:// nor tcp://", text)
+	}
+	addr, err := netip.ParseAddrPort(host)
+	if err != nil {
+		return listen{}, fmt.Errorf("%q: the address must be IP:PORT: %w", text, err)
+	}
+	return listen{transport: transport, addr: addr}, nil
+}
