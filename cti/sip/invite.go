@@ -53,7 +53,7 @@ func (s *Server) onInvite(req *wire.Request, tx *wire.ServerTx) {
 		s.respond(tx, response(req, fault.code, fault.reason, in.tag, fault.headers...))
 		return
 	}
-	defer in.trunk.leave()
+	defer in.leave()
 	defer leg.Hangup(cti.CauseError) // only a panic leaves it open until here
 	s.count.calls.Add(1)
 	s.ringBack(leg, in)
@@ -83,16 +83,16 @@ func (s *Server) seize(req *wire.Request, tx *wire.ServerTx, in *incoming) (*inL
 	if ep == nil {
 		return nil, congested("No Listener")
 	}
-	offer, f := readOffer(req, in.trunk.codecs)
+	offer, f := readOffer(req, in.laws())
 	if f != nil {
 		return nil, f
 	}
-	if !in.trunk.enter() {
+	if !in.enter() {
 		return nil, congested("Too Many Calls")
 	}
 	leg, err := s.newInLeg(req, tx, in, ep, offer)
 	if err != nil {
-		in.trunk.leave()
+		in.leave()
 		s.log.Error("call refused", "err", err)
 		return nil, congested("No Port For Sound")
 	}
@@ -124,18 +124,30 @@ func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep
 	if err != nil {
 		return nil, err
 	}
-	origin := s.originOf(req, in.trunk)
-	device := cti.Device("trunk:" + in.trunk.Name + "/" + origin.From.Raw)
-	base, err := s.newLeg(device, origin, rtp)
+	origin := s.originOfCaller(req, in)
+	base, err := s.newLeg(origin.Device, origin, rtp)
 	if err != nil {
 		return nil, err
 	}
-	base.trunk, base.laws = in.trunk, in.trunk.codecs
+	base.trunk, base.laws = in.trunk, in.laws()
 	base.sdp.addr = netip.AddrPortFrom(s.advertised(ep, in.from.Addr()), rtp.LocalAddr().Port())
 	base.alert()
 	l := &inLeg{leg: base, req: req, tx: tx, in: in, ep: ep, offer: offer}
 	s.legs.add(base, l.Hangup)
 	return l, nil
+}
+
+// originOfCaller is who calls: somebody behind a trunk, or the extension whose
+// phone it is, whatever its From says.
+func (s *Server) originOfCaller(req *wire.Request, in *incoming) cti.Origin {
+	if in.phone == "" {
+		return s.originOf(req, in.trunk)
+	}
+	dialled := userOf(&req.Recipient)
+	return cti.Origin{
+		Direction: cti.Out, Device: cti.Device("sip:" + in.phone),
+		From: cti.Number{Raw: in.phone}, To: cti.Number{Raw: dialled}, DID: dialled, Agent: in.phone,
+	}
 }
 
 // inLeg is a call that came in.
@@ -155,6 +167,7 @@ func (l *inLeg) Answer(ctx context.Context) error {
 	}
 	body, late := l.sdpBody()
 	d := asServer(l.req, l.in.tag, l.ep, l.in.from)
+	d.symmetric = d.symmetric || l.in.phone != ""
 	d.leg = l.leg
 	var take func(*wire.Request)
 	if late {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"callbox/cti/media"
+
 	wire "github.com/emiago/sipgo/sip"
 )
 
@@ -33,10 +35,12 @@ type invites struct {
 type incoming struct {
 	key, call string
 	tag       string // ours, the same in every answer
-	trunk     *trunk
+	trunk     *trunk // nil for a phone's
+	phone     string // the extension whose phone calls, "" for a trunk's
 	local     netip.AddrPort
 	from      netip.AddrPort
 	at        time.Time
+	early     bool // only its CANCEL came so far
 
 	mu       sync.Mutex
 	taken    bool // a handler has it
@@ -91,7 +95,7 @@ func (t *invites) canceled(req *wire.Request, now time.Time) *incoming {
 	if in, ok := t.byKey[key]; ok && !in.isCanceledEarly() {
 		return in
 	}
-	t.byKey[key] = &incoming{key: key, tag: wire.GenerateTagN(20), at: now, canceled: true}
+	t.byKey[key] = &incoming{key: key, tag: wire.GenerateTagN(20), at: now, early: true, canceled: true}
 	return nil
 }
 
@@ -147,7 +151,24 @@ func (in *incoming) isUsed() bool {
 }
 
 // isCanceledEarly says that the CANCEL came before the INVITE.
-func (in *incoming) isCanceledEarly() bool { return in.trunk == nil }
+func (in *incoming) isCanceledEarly() bool { return in.early }
+
+// enter counts the call with its trunk; false when the trunk has no place.
+func (in *incoming) enter() bool { return in.trunk == nil || in.trunk.enter() }
+
+func (in *incoming) leave() {
+	if in.trunk != nil {
+		in.trunk.leave()
+	}
+}
+
+// laws are the codecs that may be agreed on with the caller.
+func (in *incoming) laws() []media.Law {
+	if in.trunk != nil {
+		return in.trunk.codecs
+	}
+	return []media.Law{media.PCMA, media.PCMU}
+}
 
 // onCancel sets what a CANCEL does; false when it already came.
 func (in *incoming) onCancel(hook func()) bool {
