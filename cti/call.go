@@ -27,6 +27,7 @@ type Call struct {
 	server *Server
 	log    *slog.Logger
 	leg    Leg
+	own    *handset // the agent's phone that made this call, until it is taken
 	lookup *lookup
 	mail   chan request
 
@@ -292,16 +293,23 @@ func (c *Call) Ring(ctx context.Context, d Device) (Leg, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	dialer, err := c.server.dialer(d.Scheme())
-	if err != nil {
-		return nil, err
+	if own := c.takeOwn(); own != nil {
+		return own, nil
 	}
-	leg, err := dialer.Dial(c.ctx, d, c.Origin().party(), c.id)
-	if err != nil {
-		return nil, fmt.Errorf("ring %s: %w", d, err)
+	return c.ringAs(d, c.Origin().party())
+}
+
+// takeOwn is the phone that made this call, for the first who would ring it.
+func (c *Call) takeOwn() Leg {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.own == nil {
+		return nil
 	}
-	context.AfterFunc(c.ctx, func() { leg.Hangup(CauseCanceled) })
-	return leg, nil
+	own := c.own
+	c.own = nil
+	context.AfterFunc(c.ctx, func() { own.Hangup(CauseCanceled) })
+	return own
 }
 
 // Offer notes that the call is now offered to agent, and why to this one.

@@ -8,10 +8,7 @@ import (
 
 	"callbox/cti/media"
 	"callbox/internal/guard"
-	"callbox/internal/number"
 	"callbox/internal/stamp"
-
-	"github.com/google/uuid"
 )
 
 // Limits of a call that we make.
@@ -25,115 +22,14 @@ var (
 	errNoExit    = fmt.Errorf("no line or trunk leads out: %w", ErrWrongState)
 )
 
-// Order is a call to be made: for an agent, for a flow, or between two parties
-// outside. One of Agent, Flow and First is set.
-type Order struct {
-	To    string         // in any form
-	Agent string         // whose phone rings first
-	Flow  string         // that serves the party once it answers
-	First string         // the number that is called first and then joined with To
-	Vars  map[string]any // the call's user_data from the start
-	Ref   string         // the asker's own reference
-	By    string         // who asks, for the limits: agent:1001, key:NAME
-}
-
-// SetOutgoing says where calls go out, and who lends agents' desks for them.
-// Before it there are none.
-func (s *Server) SetOutgoing(e Exits, d Desks) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.exits, s.desks = e, d
-}
-
-// Make begins a call to a number for an agent, whose phone rings first, and
-// gives its record as it begins; the call goes on by itself and [Server.Drain]
-// waits for it. Errors: ErrBadNumber, those of [Desks], ErrWrongState where
-// nothing leads out, ErrShutdown.
-func (s *Server) Make(ctx context.Context, o Order) (CDR, error) {
-	call, handler, err := s.order(ctx, o)
-	if err != nil {
-		return CDR{}, fmt.Errorf("make a call: %w", err)
-	}
-	call.open()
-	record := call.Record()
-	guard.Go("outgoing call", call.log, func() {
-		defer s.release(call)
-		if err := call.finish(call.serveBy(handler)); err != nil {
-			call.log.Error("outgoing call not recorded", "err", err)
-		}
-	})
-	return record, nil
-}
-
-// order checks a wish, and takes the desk and the call's place.
-func (s *Server) order(ctx context.Context, o Order) (*Call, Handler, error) {
-	s.mu.Lock()
-	exits, desks, draining := s.exits, s.desks, s.draining
-	s.mu.Unlock()
-	switch {
-	case draining:
-		return nil, nil, ErrShutdown
-	case exits == nil || desks == nil:
-		return nil, nil, ErrNotServed
-	}
-	to, ok := s.dialled(o.To)
-	if !ok {
-		return nil, nil, ErrBadNumber
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, nil, fmt.Errorf("call id: %w", err)
-	}
-	ways := exits.Exits(to)
-	if len(ways) == 0 {
-		return nil, nil, errNoExit
-	}
-	agent, handler, err := desks.Reserve(ctx, o.Agent, id.String())
-	if err != nil {
-		return nil, nil, err
-	}
-	call, err := s.outgoing(context.WithoutCancel(ctx), id.String(), to, ways)
-	if err != nil { // the desk's lease ends by itself
-		return nil, nil, err
-	}
-	call.origin.Agent = agent.ID
-	call.record.Agent, call.record.Ref = &agent, o.Ref
-	return call, handler, s.admit(call)
-}
-
-// dialled reads a number that somebody wants to call. One without E.164 may be
-// a short or a service number, which begin with 1 or 9 when they are long.
-func (s *Server) dialled(text string) (Number, bool) {
-	n := s.number(Number{Raw: number.Clean(text)})
-	digits := len(n.Raw)
-	ok := n.E164 != "" || digits >= 3 && digits <= 6 || digits > 6 && digits <= 20 && (n.Raw[0] == '1' || n.Raw[0] == '9')
-	return n, ok
-}
-
-// outgoing makes a call whose outside leg is still to be found.
-func (s *Server) outgoing(ctx context.Context, id string, to Number, ways []Exit) (*Call, error) {
-	leg, err := newSeeker(ways)
-	if err != nil {
-		return nil, err
-	}
-	call := newCall(ctx, s, id, leg)
-	call.origin.To, call.record.To = to, to
-	leg.dial = func(way Exit) (Leg, error) {
-		call.takes(way)
-		dialer, err := s.dialer(way.Device.Scheme())
-		if err != nil {
-			return nil, err
-		}
-		return dialer.Dial(call.ctx, way.Device, way.As, id)
-	}
-	return call, nil
-}
-
 // takes notes that the call goes out this way.
 func (c *Call) takes(way Exit) {
 	from := c.server.number(way.As)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if way.Device.Scheme() == agentScheme {
+		from = c.record.From
+	}
 	c.origin.Device, c.origin.From, c.origin.Line = way.Device, from, way.Line
 	c.record.From, c.record.Line = from, way.Line
 	c.record.Legs[0].Device, c.record.Legs[0].Start = way.Device, stamp.Now()
@@ -147,6 +43,9 @@ func (c *Call) Connect(ctx context.Context, agent Ref, leg Leg) (Outcome, error)
 	c.join(agent, leg)
 	err := c.reach(ctx, leg)
 	if err == nil {
+		err = complete(ctx, leg)
+	}
+	if err == nil {
 		c.watch(c.leg)
 		return c.talk(ctx, agent, leg)
 	}
@@ -156,6 +55,7 @@ func (c *Call) Connect(ctx context.Context, agent Ref, leg Leg) (Outcome, error)
 	if why.tone != nil && ctx.Err() == nil {
 		c.sound(ctx, leg, *why.tone)
 	}
+	leg.Hangup(why.cause)
 	c.part(agent, leg, Outcome{Side: why.side, Cause: why.cause})
 	return Outcome{Kind: Failed, Agent: agent.ID, Side: why.side, Cause: why.cause}, nil
 }

@@ -27,7 +27,8 @@ type seeker struct {
 	id    string
 	exits []Exit
 	dial  func(Exit) (Leg, error)
-	sound chan media.Port // of legs that are worth hearing before the answer
+	spent func(time.Duration) // told at the end how long the party was there
+	sound chan media.Port     // of legs that are worth hearing before the answer
 
 	alerting, done chan struct{}
 	once           struct{ alerting, done sync.Once }
@@ -35,7 +36,7 @@ type seeker struct {
 	mu       sync.Mutex // guards what follows
 	leg      Leg        // the latest that was dialled
 	exit     Exit       // its way
-	answered bool
+	answered time.Time
 	over     bool
 	err      error
 }
@@ -91,7 +92,7 @@ func (k *seeker) try(ctx context.Context, exit Exit) error {
 		return err
 	}
 	k.mu.Lock()
-	k.answered = true
+	k.answered = time.Now()
 	k.mu.Unlock()
 	select {
 	case <-leg.Done(): // before relay could know that it was answered
@@ -148,15 +149,19 @@ func (k *seeker) end(why error) {
 	k.once.done.Do(func() {
 		k.mu.Lock()
 		k.over, k.err = true, why
+		since := k.answered
 		k.mu.Unlock()
 		close(k.done)
+		if !since.IsZero() && k.spent != nil {
+			k.spent(time.Since(since))
+		}
 	})
 }
 
 func (k *seeker) isAnswered() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.answered
+	return !k.answered.IsZero()
 }
 
 // now is the leg behind the seeker and its way; nil while there is none.

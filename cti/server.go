@@ -27,6 +27,8 @@ type Config struct {
 	AreaCode string // the local area, for numbers without one
 	Lookup   LookupConfig
 	NoAudio  NoAudio
+	Dialing  Dialing
+	Zone     *time.Location // whose days the limits of Dialing count; the machine's when nil
 	Log      *slog.Logger
 }
 
@@ -48,8 +50,9 @@ type Deps struct {
 
 // Server owns the live calls. Its methods may be called from any goroutine.
 type Server struct {
-	cfg  Config
-	deps Deps
+	cfg     Config
+	deps    Deps
+	dialing *turnstile
 
 	mu       sync.Mutex // guards what follows; held for map work only
 	router   Router
@@ -65,7 +68,7 @@ type Server struct {
 // Register.
 func NewServer(cfg Config, deps Deps) *Server {
 	number.Warm()
-	return &Server{cfg: cfg, deps: deps, dialers: map[string]Dialer{}, calls: map[string]*Call{}}
+	return &Server{cfg: cfg, deps: deps, dialing: newTurnstile(cfg.Dialing, cfg.Zone), dialers: map[string]Dialer{}, calls: map[string]*Call{}}
 }
 
 // Register lets d ring the devices of scheme.
@@ -85,6 +88,9 @@ func (s *Server) SetRouter(r Router) {
 // Accept makes leg a call and returns when the call is over and recorded.
 // ErrShutdown means that the box takes no calls and the leg was refused.
 func (s *Server) Accept(ctx context.Context, leg Leg) error {
+	if leg.Origin().Agent != "" {
+		return s.acceptPhone(ctx, leg)
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		leg.Hangup(CauseCongestion)
@@ -98,7 +104,7 @@ func (s *Server) Accept(ctx context.Context, leg Leg) error {
 	defer s.release(call)
 	call.open()
 	call.watch(leg)
-	return call.finish(call.serve())
+	return call.finish(call.serve(nil))
 }
 
 func (s *Server) admit(call *Call) error {
@@ -251,13 +257,16 @@ func (c *Call) open() {
 		"to", number.Masked(o.To.Raw), "did", o.DID)
 }
 
-// serve takes the call from handler to handler until one has nothing more.
-func (c *Call) serve() Outcome {
+// serve takes the call from handler to handler until one has nothing more;
+// first is nil for a call that its number is to route.
+func (c *Call) serve(first Handler) Outcome {
 	var next Target
-	for {
-		handler, err := c.server.route(c.Origin(), next)
-		if err != nil {
-			return c.unrouted(err)
+	for handler := first; ; handler = nil {
+		if handler == nil {
+			var err error
+			if handler, err = c.server.route(c.Origin(), next); err != nil {
+				return c.unrouted(err)
+			}
 		}
 		outcome := c.serveBy(handler)
 		if outcome.Next == (Target{}) || c.ctx.Err() != nil {

@@ -1,0 +1,148 @@
+package cti
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+)
+
+// acceptPhone serves a call that an agent's own phone makes: as if ordered for
+// that agent, but the phone is there already.
+func (s *Server) acceptPhone(ctx context.Context, leg Leg) error {
+	o := leg.Origin()
+	call, handler, err := s.ownOrder(ctx, leg)
+	if err != nil {
+		leg.Hangup(refusalOf(err))
+		return fmt.Errorf("call from the phone %s: %w", o.Agent, err)
+	}
+	call.open()
+	defer s.release(call)
+	return call.finish(call.serve(handler))
+}
+
+// refusalOf is the cause by which a phone's call is refused.
+func refusalOf(err error) string {
+	switch {
+	case errors.Is(err, ErrBadNumber), errors.Is(err, ErrNotFound):
+		return CauseNotFound
+	case errors.Is(err, ErrShutdown), errors.Is(err, errNoExit), errors.Is(err, ErrTooMany):
+		return CauseCongestion
+	case errors.Is(err, ErrBusy):
+		return CauseBusy
+	}
+	return causeRejected
+}
+
+// causeRejected is of a leg, not of a record: the party may not do that.
+const causeRejected = "rejected"
+
+// ownOrder makes the call that a phone asks for. Emergency numbers are dialled
+// for whoever holds the phone, logged on or not.
+func (s *Server) ownOrder(ctx context.Context, leg Leg) (*Call, Handler, error) {
+	from := leg.Origin()
+	_, desks, err := s.outlets()
+	if err != nil {
+		return nil, nil, err
+	}
+	who, known := desks.Find(from.Agent)
+	o := Order{To: from.To.Raw, Agent: who.Agent, By: "agent:" + who.Agent}
+	urgent := slices.Contains(emergency, from.To.Raw)
+	if !known || who.Agent == "" {
+		o.By = "phone:" + from.Agent
+		if !urgent {
+			return nil, nil, ErrRejected
+		}
+	}
+	phone := &handset{Leg: leg}
+	call, handler, err := s.order(ctx, o)
+	if err != nil && urgent {
+		call, handler, err = s.urgent(ctx, o, Ref{ID: from.Agent}, phone)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	call.own = phone
+	return call, handler, nil
+}
+
+// urgent makes a call without a desk.
+func (s *Server) urgent(ctx context.Context, o Order, who Ref, phone *handset) (*Call, Handler, error) {
+	way, err := s.reachable(ctx, o.By, o.To)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, nil, fmt.Errorf("call id: %w", err)
+	}
+	call, err := s.outgoing(context.WithoutCancel(ctx), id.String(), way)
+	if err != nil {
+		return nil, nil, err
+	}
+	call.belongs(who, way)
+	return call, emergencyCall{who, phone}, s.admit(call)
+}
+
+// emergencyCall serves a call to an emergency number from a phone whose agent
+// has no free desk.
+type emergencyCall struct {
+	who   Ref
+	phone *handset
+}
+
+// Handle implements [Handler].
+func (e emergencyCall) Handle(ctx context.Context, call *Call) (Outcome, error) {
+	if err := e.phone.Answer(ctx); err != nil {
+		return Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled}, nil
+	}
+	return call.Connect(ctx, e.who, e.phone)
+}
+
+// handset is the leg of a phone that calls by itself, for handlers that would
+// ring it: it is there already. Answer lets its holder hear how the call goes,
+// where it can be heard before the answer; complete answers.
+type handset struct {
+	Leg
+	completed atomic.Bool
+}
+
+// Answer lets sound flow.
+func (h *handset) Answer(ctx context.Context) error {
+	if h.completed.Load() {
+		return nil
+	}
+	if p, ok := h.Leg.(Progresser); ok {
+		err := p.Progress(ctx)
+		if err == nil || !errors.Is(err, ErrNotServed) {
+			return err
+		}
+	}
+	return h.Leg.Answer(ctx)
+}
+
+// complete answers an agent's own phone now that the far side did.
+func complete(ctx context.Context, leg Leg) error {
+	h, ok := leg.(*handset)
+	if !ok || h.completed.Swap(true) {
+		return nil
+	}
+	return h.Leg.Answer(ctx)
+}
+
+// Wishes are the leg's.
+func (h *handset) Wishes() <-chan Wish {
+	if w, ok := h.Leg.(Wisher); ok {
+		return w.Wishes()
+	}
+	return nil
+}
+
+// OnHold is the leg's.
+func (h *handset) OnHold() bool {
+	held, ok := h.Leg.(Holder)
+	return ok && held.OnHold()
+}
