@@ -69,7 +69,7 @@ func isPrefix(s string) bool {
 // lets says whether to may be dialled at all.
 func (d Dialing) lets(to Number) bool {
 	begins := func(p string) bool {
-		return strings.HasPrefix(to.E164, p) || to.E164 == "" && strings.HasPrefix(to.Raw, p)
+		return strings.HasPrefix(to.E164, p) || strings.HasPrefix(to.Raw, p)
 	}
 	if slices.ContainsFunc(d.Deny, begins) {
 		return false
@@ -82,7 +82,10 @@ func (d Dialing) lets(to Number) bool {
 	if len(d.Allow) > 0 && !slices.Contains(d.Allow, AllowDomestic) {
 		return false
 	}
-	return strings.HasPrefix(to.E164, "+86") || to.E164 == "" && !slices.ContainsFunc(premium, begins)
+	if slices.ContainsFunc(premium, begins) {
+		return false
+	}
+	return strings.HasPrefix(to.E164, "+86") || to.E164 == ""
 }
 
 // turnstile counts what was dialled.

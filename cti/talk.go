@@ -92,8 +92,10 @@ func (c *Call) talk(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
 func (c *Call) join(agent Ref, leg Leg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.talking, c.pending = true, &agent
-	c.record.Agent = &agent
+	c.talking = true
+	if agent.ID != "" { // else the other party is outside too
+		c.pending, c.record.Agent = &agent, &agent
+	}
 	now := stamp.Now()
 	if c.record.Times.AgentAnswer.IsZero() {
 		c.record.Times.AgentAnswer = now
