@@ -64,7 +64,7 @@ func TestAttend(t *testing.T) {
 		line.Lift()
 		wantDesk(t, floor, acd.Ready, true)
 		id := floor.Desk(t, "1").Call
-		err := floor.Server.Do(t.Context(), id, cti.Command{Name: cti.CmdClearConnection, By: "1"})
+		_, err := floor.Server.Do(t.Context(), id, cti.Command{Name: cti.CmdClearConnection, By: "1"})
 		if !errors.Is(err, cti.ErrWrongState) || !strings.Contains(err.Error(), "the agent's own") {
 			t.Errorf("clearConnection = %v", err)
 		}
@@ -301,7 +301,7 @@ func TestOutgoingIsCleared(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if err := floor.Server.Do(t.Context(), made.ID, cti.Command{Name: cti.CmdClearConnection, By: "1"}); err != nil {
+		if _, err := floor.Server.Do(t.Context(), made.ID, cti.Command{Name: cti.CmdClearConnection, By: "1"}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

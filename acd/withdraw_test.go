@@ -21,7 +21,7 @@ func TestOutgoingIsWithdrawn(t *testing.T) {
 		}
 		time.Sleep(3 * time.Second)
 		clear := cti.Command{Name: cti.CmdClearConnection, By: "1"}
-		if err := floor.Server.Do(t.Context(), made.ID, clear); err != nil {
+		if _, err := floor.Server.Do(t.Context(), made.ID, clear); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -38,7 +38,7 @@ func TestOutgoingIsWithdrawn(t *testing.T) {
 		if n := floor.Phones.Live() + floor.Abroad.Live(); n != 0 {
 			t.Errorf("%d phones are still in use", n)
 		}
-		if err := floor.Server.Do(t.Context(), made.ID, clear); !errors.Is(err, cti.ErrNotFound) {
+		if _, err := floor.Server.Do(t.Context(), made.ID, clear); !errors.Is(err, cti.ErrNotFound) {
 			t.Errorf("a second time: %v", err)
 		}
 	})

@@ -125,5 +125,10 @@ func tookPart(call *cti.CDR, agent string) bool {
 			return true
 		}
 	}
+	for _, l := range call.Legs {
+		if l.Agent == agent {
+			return true
+		}
+	}
 	return call.Agent != nil && call.Agent.ID == agent
 }

@@ -84,6 +84,12 @@ func (a *API) refusal(err error) *refusal {
 		return refused(codeWrongState, err.Error())
 	case errors.Is(err, cti.ErrNotServed):
 		return refused(codeNotSupported, notYet)
+	case errors.Is(err, cti.ErrBarred), errors.Is(err, cti.ErrTooMany):
+		return refused(codeForbidden, err.Error())
+	case errors.Is(err, cti.ErrBadNumber):
+		return &refusal{Code: codeBadArgs, Message: "to is no number that can be dialled", field: "to"}
+	case errors.Is(err, cti.ErrBusy):
+		return refused(codeWrongState, "nobody there is free")
 	case errors.Is(err, cti.ErrShutdown):
 		return refused(codeWrongState, "the box is shutting down")
 	}
@@ -109,22 +115,22 @@ var (
 var commands = map[string]command{
 	"setAgentState":      {access: forWorkers, run: (*API).setAgentState},
 	"makeCall":           {access: forWorkers, run: (*API).makeCall},
-	"answerCall":         {access: forWorkers, onCall: true},
-	"holdCall":           {access: forWorkers, onCall: true},
-	"retrieveCall":       {access: forWorkers, onCall: true},
-	"clearConnection":    {access: forWorkers, onCall: true, run: (*API).clearConnection},
-	"consultationCall":   {access: forWorkers, onCall: true},
-	"transferCall":       {access: forWorkers, onCall: true},
-	"conferenceCall":     {access: forWorkers, onCall: true},
-	"alternateCall":      {access: forWorkers, onCall: true},
-	"reconnectCall":      {access: forWorkers, onCall: true},
-	"singleStepTransfer": {access: forWorkers, onCall: true},
-	"generateDigits":     {access: forWorkers, onCall: true},
-	"pauseRecording":     {access: forWorkers, onCall: true},
-	"resumeRecording":    {access: forWorkers, onCall: true},
+	"answerCall":         {access: forWorkers, onCall: true, run: control[partArgs]("answerCall")},
+	"holdCall":           {access: forWorkers, onCall: true, run: control[partArgs]("holdCall")},
+	"retrieveCall":       {access: forWorkers, onCall: true, run: control[partArgs]("retrieveCall")},
+	"clearConnection":    {access: forWorkers, onCall: true, run: control[partArgs](cti.CmdClearConnection)},
+	"consultationCall":   {access: forWorkers, onCall: true, run: control[toArgs]("consultationCall")},
+	"transferCall":       {access: forWorkers, onCall: true, run: control[partArgs]("transferCall")},
+	"conferenceCall":     {access: forWorkers, onCall: true, run: control[partArgs]("conferenceCall")},
+	"alternateCall":      {access: forWorkers, onCall: true, run: control[partArgs]("alternateCall")},
+	"reconnectCall":      {access: forWorkers, onCall: true, run: control[partArgs]("reconnectCall")},
+	"singleStepTransfer": {access: forWorkers, onCall: true, run: control[toArgs]("singleStepTransfer")},
+	"generateDigits":     {access: forWorkers, onCall: true, run: control[digitsArgs]("generateDigits")},
+	"pauseRecording":     {access: forWorkers, onCall: true, run: control[pauseArgs]("pauseRecording")},
+	"resumeRecording":    {access: forWorkers, onCall: true, run: control[pauseArgs]("resumeRecording")},
 	"dispose":            {access: forWorkers, onCall: true, waits: true, run: (*API).dispose},
 	"sendMessage":        {access: forWorkers, run: (*API).sendMessage},
-	"supervise":          {access: forBosses, onCall: true},
+	"supervise":          {access: forBosses, onCall: true, waits: true, run: (*API).supervise},
 	"media.offer":        {access: forWorkers},
 	"media.close":        {access: forWorkers},
 }
@@ -200,30 +206,6 @@ func (a *API) setAgentState(ctx context.Context, who *caller, raw json.RawMessag
 		return nil, fmt.Errorf("set state: %w", err)
 	}
 	return stateNow{State: desk.State, Pending: desk.Pending}, nil
-}
-
-type callArgs struct {
-	CallID       string `json:"call_id"`
-	ConnectionID string `json:"connection_id"`
-}
-
-func (a *API) clearConnection(ctx context.Context, who *caller, raw json.RawMessage) (any, error) {
-	var args callArgs
-	if err := argsInto(raw, &args); err != nil {
-		return nil, err
-	}
-	if args.CallID == "" {
-		return nil, badArgs("call_id", "is missing")
-	}
-	call, ok := a.deps.Calls.Call(args.CallID)
-	if !ok || who.own() && !takesPart(&call, who.ID, stamp.Now()) {
-		return nil, cti.ErrNotFound
-	}
-	cmd := cti.Command{Name: "clearConnection", By: who.ID, Args: raw}
-	if err := a.deps.Calls.Do(ctx, args.CallID, cmd); err != nil {
-		return nil, fmt.Errorf("clear connection: %w", err)
-	}
-	return nil, nil
 }
 
 type disposeArgs struct {

@@ -247,10 +247,13 @@ func (w *world) Call(id string) (cti.CDR, bool) {
 	return c, ok
 }
 
-func (w *world) Do(_ context.Context, call string, cmd cti.Command) error {
+func (w *world) Do(_ context.Context, call string, cmd cti.Command) (any, error) {
 	defer w.locked()()
 	w.done = append(w.done, cmd.By+" "+cmd.Name+" "+call)
-	return nil
+	if cmd.Name == "consultationCall" {
+		return map[string]string{"connection_id": "leg2"}, nil
+	}
+	return nil, nil
 }
 
 // Make refuses 000 as no number, and lets the agents at desks call.

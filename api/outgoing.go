@@ -12,27 +12,40 @@ import (
 	"callbox/cti"
 )
 
-// callBody is what POST /api/v1/calls takes. What is not served yet is refused
-// by name unless it is empty.
+// callBody is what POST /api/v1/calls takes.
 type callBody struct {
-	To    string `json:"to,omitempty" maxLength:"64" doc:"the number, in any form"`
-	Agent string `json:"agent,omitempty" maxLength:"64" doc:"whose phone rings first; an agent's own session may leave it out"`
-	Ref   string `json:"ref,omitempty" maxLength:"128" doc:"the caller's own reference, such as a work order's number"`
-	Flow  any    `json:"flow,omitempty" doc:"not yet supported"`
-	First any    `json:"first,omitempty" doc:"not yet supported"`
-	Vars  any    `json:"vars,omitempty" doc:"not yet supported"`
+	To    string         `json:"to,omitempty" maxLength:"64" doc:"the number, in any form; of an agent's call also another agent's id or extension"`
+	Agent string         `json:"agent,omitempty" maxLength:"64" doc:"whose phone rings first; an agent's own session may leave it out"`
+	Flow  string         `json:"flow,omitempty" maxLength:"64" doc:"instead of agent: the flow that serves the party once it answers"`
+	First *firstParty    `json:"first,omitempty" doc:"instead of agent: the party that is called first and then joined with to"`
+	Vars  map[string]any `json:"vars,omitempty" doc:"the call's user_data from the start; a flow's variables"`
+	Ref   string         `json:"ref,omitempty" maxLength:"128" doc:"the caller's own reference, such as a work order's number"`
 }
 
-// later names the fields that are not served yet.
-func (b callBody) later() error {
-	var faults []error
-	for _, f := range []struct {
-		name  string
-		value any
-	}{{"flow", b.Flow}, {"first", b.First}, {"vars", b.Vars}} {
-		if !empty(f.value) {
-			faults = append(faults, at("body."+f.name, notYet, f.value))
+type firstParty struct {
+	Number string `json:"number" maxLength:"64"`
+}
+
+// mostVars is how many variables a call takes.
+const mostVars = 64
+
+// check finds fields that do not go together.
+func (b callBody) check() error {
+	ways := 0
+	for _, set := range []bool{b.Agent != "", b.Flow != "", b.First != nil} {
+		if set {
+			ways++
 		}
+	}
+	var faults []error
+	if ways > 1 {
+		faults = append(faults, at("body", "takes one of agent, flow and first", nil))
+	}
+	if b.First != nil && b.First.Number == "" {
+		faults = append(faults, at("body.first.number", "is missing", nil))
+	}
+	if len(b.Vars) > mostVars {
+		faults = append(faults, at("body.vars", "holds 64 variables at most", len(b.Vars)))
 	}
 	if len(faults) > 0 {
 		return unprocessable(faults...)
@@ -40,24 +53,8 @@ func (b callBody) later() error {
 	return nil
 }
 
-// empty says whether a field says nothing.
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case string:
-		return v == ""
-	case bool:
-		return !v
-	case float64:
-		return v == 0
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
-}
+// forNobody says that the call has no agent of its own.
+func (b callBody) forNobody() bool { return b.Flow != "" || b.First != nil }
 
 // orders says for whom the caller may have a call made: an agent for himself,
 // others for the agent they name.
@@ -73,22 +70,45 @@ func (c *caller) orders(agent string) (string, error) {
 	return c.ID, nil
 }
 
-// postCall rings an agent's phone, then the number: 202 with the call as it
-// begins.
+// ordered is the call that the caller asks for, if he may.
+func (c *caller) ordered(b callBody) (cti.Order, error) {
+	o := cti.Order{To: b.To, Flow: b.Flow, Vars: b.Vars, Ref: b.Ref, By: "user:" + c.ID}
+	if c.program() {
+		o.By = "key:" + c.ID
+	}
+	switch {
+	case b.forNobody() && c.own():
+		return o, huma.NewError(http.StatusForbidden, "an agent's calls begin at the agent's phone")
+	case b.First != nil:
+		o.First = b.First.Number
+		return o, nil
+	case b.Flow != "":
+		return o, nil
+	}
+	var err error
+	o.Agent, err = c.orders(b.Agent)
+	return o, err
+}
+
+// postCall begins a call: 202 with it as it begins.
 func (a *API) postCall(ctx context.Context, in *struct{ Body callBody }) (*one[cti.CDR], error) {
-	if err := in.Body.later(); err != nil {
+	if err := in.Body.check(); err != nil {
 		return nil, err
 	}
-	agent, err := callerOf(ctx).orders(in.Body.Agent)
+	o, err := callerOf(ctx).ordered(in.Body)
 	if err != nil {
 		return nil, err
 	}
-	call, err := a.order(ctx, cti.Order{To: in.Body.To, Agent: agent, Ref: in.Body.Ref})
+	call, err := a.order(ctx, o)
 	switch {
 	case errors.Is(err, cti.ErrShutdown):
 		return nil, huma.NewError(http.StatusServiceUnavailable, "the box is shutting down")
+	case errors.Is(err, cti.ErrNotFound) && o.Flow != "":
+		return nil, unprocessable(at("body.flow", "is no flow", o.Flow))
 	case errors.Is(err, cti.ErrNotFound):
-		return nil, unprocessable(at("body.agent", "is no agent", agent))
+		return nil, unprocessable(at("body.agent", "is no agent", o.Agent))
+	case errors.Is(err, cti.ErrBadNumber) && o.First != "":
+		return nil, unprocessable(at("body", "to and first.number must be numbers that can be dialled", nil))
 	case err != nil:
 		return nil, a.refusal(err).overHTTP()
 	}
@@ -116,7 +136,7 @@ func (a *API) makeCall(ctx context.Context, who *caller, raw json.RawMessage) (a
 	if who.program() {
 		return nil, refused(codeForbidden, "a key has no desk")
 	}
-	call, err := a.order(ctx, cti.Order{To: args.To, Agent: who.ID, Ref: args.Ref})
+	call, err := a.order(ctx, cti.Order{To: args.To, Agent: who.ID, Ref: args.Ref, By: "user:" + who.ID})
 	if errors.Is(err, cti.ErrNotFound) {
 		return nil, refused(codeNoPhone, "this log-in has no desk, and so no phone")
 	}
@@ -132,7 +152,7 @@ func (a *API) order(ctx context.Context, o cti.Order) (cti.CDR, error) {
 		return cti.CDR{}, badArgs("to", "is missing")
 	}
 	call, err := a.deps.Calls.Make(ctx, o)
-	if errors.Is(err, cti.ErrBadNumber) {
+	if errors.Is(err, cti.ErrBadNumber) && o.First == "" {
 		return call, badArgs("to", "is no number that can be dialled")
 	}
 	if err != nil {

@@ -51,10 +51,13 @@ type Presence interface {
 type Calls interface {
 	Calls() []cti.CDR
 	Call(id string) (cti.CDR, bool)
-	Do(ctx context.Context, call string, cmd cti.Command) error
-	// Make begins a call for an agent and gives its record as it begins. Errors:
-	// cti.ErrBadNumber, cti.ErrNotFound (the agent), cti.ErrWrongState,
-	// cti.ErrUnreachable (no phone), cti.ErrNotServed, cti.ErrShutdown.
+	// Do carries a command out on a live call; what it gives is the result that
+	// screens get. Errors as for Make.
+	Do(ctx context.Context, call string, cmd cti.Command) (any, error)
+	// Make begins a call and gives its record as it begins. Errors:
+	// cti.ErrBadNumber, cti.ErrBarred, cti.ErrTooMany, cti.ErrNotFound (the agent,
+	// the flow), cti.ErrWrongState, cti.ErrUnreachable (no phone),
+	// cti.ErrNotServed, cti.ErrShutdown.
 	Make(ctx context.Context, o cti.Order) (cti.CDR, error)
 }
 

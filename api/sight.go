@@ -44,20 +44,32 @@ func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 }
 
 // takesPart says whether agent was part of the call at t: while it was offered
-// to him, and from his answer to the end or until another agent took it.
+// to him, while he had a leg in it, and to its end where it was his at last.
 func takesPart(call *cti.CDR, agent string, t cti.Time) bool {
 	if agent == "" {
 		return false
 	}
+	if call.Agent != nil && call.Agent.ID == agent {
+		return true
+	}
+	joined := false
+	for _, l := range call.Legs {
+		if l.Agent != agent || t.Before(l.Start.Time) {
+			continue
+		}
+		if joined = true; l.End.IsZero() || !t.After(l.End.Time) {
+			return true
+		}
+	}
 	for i, o := range call.Offers {
-		if o.Agent != agent || t.Before(o.Start.Time) {
+		if o.Agent != agent || t.Before(o.Start.Time) || joined && o.Outcome == cti.OfferAnswered {
 			continue
 		}
 		if end := partEnds(call.Offers, i); end.IsZero() || !t.After(end.Time) {
 			return true
 		}
 	}
-	return len(call.Offers) == 0 && call.Agent != nil && call.Agent.ID == agent
+	return false
 }
 
 // partEnds is when the agent of offer i left the call; zero: not before its end.

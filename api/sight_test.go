@@ -42,6 +42,22 @@ func TestTakesPart(t *testing.T) {
 			t.Errorf("%s: %t, want %t", name, got, tt.want)
 		}
 	}
+	talk := cti.CDR{
+		Agent:  &cti.Ref{ID: "b"},
+		Offers: []cti.Offer{offer("a", cti.OfferAnswered, 10, 12), offer("c", cti.OfferAnswered, 30, 35)},
+		Legs:   []cti.LegRecord{{Agent: "a", Start: at(12), End: at(60)}, {Agent: "c", Start: at(35)}},
+	}
+	for agent, from := range map[string]map[int]bool{
+		"a": {11: true, 20: true, 40: true, 60: true, 61: false},
+		"b": {0: true, 99: true},
+		"c": {29: false, 31: true, 99: true},
+	} {
+		for second, want := range from {
+			if got := takesPart(&talk, agent, at(second)); got != want {
+				t.Errorf("transferred call: %s at %d: %t, want %t", agent, second, got, want)
+			}
+		}
+	}
 	if !takesPart(&cti.CDR{Agent: &cti.Ref{ID: "a"}}, "a", at(0)) || takesPart(&cti.CDR{Agent: &cti.Ref{}}, "", at(0)) {
 		t.Error("a call that an agent made is his, and nobody's is nobody's")
 	}

@@ -49,7 +49,7 @@ func (s *Server) ownOrder(ctx context.Context, leg Leg) (*Call, Handler, error) 
 		return nil, nil, err
 	}
 	who, known := desks.Find(from.Agent)
-	o := Order{To: from.To.Raw, Agent: who.Agent, By: "agent:" + who.Agent}
+	o := Order{To: from.To.Raw, Agent: who.Agent, By: "user:" + who.Agent}
 	urgent := slices.Contains(emergency, from.To.Raw)
 	if !known || who.Agent == "" {
 		o.By = "phone:" + from.Agent

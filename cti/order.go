@@ -21,7 +21,7 @@ type Order struct {
 	First string         // the number that is called first and then joined with To
 	Vars  map[string]any // the call's user_data from the start
 	Ref   string         // the asker's own reference
-	By    string         // who asks, for the limits: agent:1001, key:NAME
+	By    string         // who asks, for the limits: user:1001, key:NAME, phone:1001
 }
 
 // SetOutgoing says where calls go out, and who lends agents' desks for them.

@@ -105,7 +105,7 @@ func (c *Call) await(ctx context.Context, leg Leg, answered <-chan error) error 
 			return errAgentGone
 		case req := <-c.mail:
 			over, err := command(req.cmd)
-			req.reply <- err
+			req.reply <- answer{err: err}
 			if over {
 				return errAgentGone
 			}

@@ -205,14 +205,16 @@ type Command struct {
 	Args json.RawMessage
 }
 
-// Do puts a command into a call's mailbox and waits for its answer. Errors:
-// ErrNotFound, ErrWrongState, ErrNotServed.
-func (s *Server) Do(ctx context.Context, call string, cmd Command) error {
+// Do puts a command into a call's mailbox and waits for its answer, which is
+// what the asker's screen gets as result; nil for most. Errors: ErrNotFound,
+// ErrWrongState, ErrNotServed, ErrBadNumber, ErrBarred, ErrTooMany,
+// ErrUnreachable (no phone), ErrBusy.
+func (s *Server) Do(ctx context.Context, call string, cmd Command) (any, error) {
 	s.mu.Lock()
 	c, ok := s.calls[call]
 	s.mu.Unlock()
 	if !ok {
-		return ErrNotFound
+		return nil, ErrNotFound
 	}
 	return c.do(ctx, cmd)
 }

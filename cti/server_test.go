@@ -328,17 +328,17 @@ func TestAgentClearsByCommand(t *testing.T) {
 		synctest.Wait()
 		id := s.server.Calls()[0].ID
 		hold := cti.Command{Name: "holdCall", By: "1001"}
-		if err := s.server.Do(t.Context(), id, hold); !errors.Is(err, cti.ErrNotServed) {
+		if _, err := s.server.Do(t.Context(), id, hold); !errors.Is(err, cti.ErrNotServed) {
 			t.Errorf("holdCall = %v", err)
 		}
-		if err := s.server.Do(t.Context(), id, cti.Command{Name: cti.CmdClearConnection, By: "1001"}); err != nil {
+		if _, err := s.server.Do(t.Context(), id, cti.Command{Name: cti.CmdClearConnection, By: "1001"}); err != nil {
 			t.Errorf("clearConnection = %v", err)
 		}
 		<-s.over
 		if r := s.ledger.final[0]; r.HangupSide != cti.AgentSide || s.outside.hungUp() != cti.CauseNormal {
 			t.Errorf("side %s, outside %s", r.HangupSide, s.outside.hungUp())
 		}
-		if err := s.server.Do(t.Context(), id, hold); !errors.Is(err, cti.ErrNotServed) && !errors.Is(err, cti.ErrNotFound) {
+		if _, err := s.server.Do(t.Context(), id, hold); !errors.Is(err, cti.ErrNotServed) && !errors.Is(err, cti.ErrNotFound) {
 			t.Errorf("command after the end = %v", err)
 		}
 	})

@@ -13,7 +13,13 @@ import (
 // request is a command on its way to the call's goroutine.
 type request struct {
 	cmd   Command
-	reply chan error
+	reply chan answer
+}
+
+// answer is what became of a command.
+type answer struct {
+	result any
+	err    error
 }
 
 // CmdClearConnection ends an agent's part in a call (ECMA-269 clause 17.1.8).
@@ -27,28 +33,29 @@ var later = map[string]bool{
 	"resumeRecording": true, "supervise": true,
 }
 
-func (c *Call) do(ctx context.Context, cmd Command) error {
+func (c *Call) do(ctx context.Context, cmd Command) (any, error) {
 	if later[cmd.Name] {
-		return fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
+		return nil, fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
 	}
 	if c.Origin().Attend != "" {
-		return fmt.Errorf("%s: the telephone is the agent's own, the box only listens: %w", cmd.Name, ErrWrongState)
+		return nil, fmt.Errorf("%s: the telephone is the agent's own, the box only listens: %w", cmd.Name, ErrWrongState)
 	}
 	if cmd.Name == CmdClearConnection && c.withdraw() {
-		return nil
+		return nil, nil
 	}
 	if !c.isTalking() {
-		return fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
+		return nil, fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
 	}
-	req := request{cmd: cmd, reply: make(chan error, 1)}
+	req := request{cmd: cmd, reply: make(chan answer, 1)}
 	select {
 	case c.mail <- req:
 	case <-c.ctx.Done():
-		return ErrNotFound
+		return nil, ErrNotFound
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	return <-req.reply
+	a := <-req.reply
+	return a.result, a.err
 }
 
 // withdraw ends a call that an agent wants to make while that agent's own phone
@@ -131,7 +138,7 @@ func (c *Call) converse(ctx context.Context, leg Leg) Outcome {
 			return Outcome{Side: AgentSide, Cause: CauseNormal}
 		case req := <-c.mail:
 			over, err := command(req.cmd)
-			req.reply <- err
+			req.reply <- answer{err: err}
 			if over {
 				return Outcome{Side: AgentSide, Cause: CauseNormal}
 			}

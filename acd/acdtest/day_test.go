@@ -90,7 +90,7 @@ func anyEvent(t *rapid.T) event {
 			if call, err := f.Make(agent, "13900139000"); err == nil {
 				d.made = append(d.made, call.ID)
 				time.AfterFunc(5*time.Minute, func() { // nobody talks for ever
-					_ = f.Server.Do(context.Background(), call.ID, cti.Command{Name: cti.CmdClearConnection})
+					_, _ = f.Server.Do(context.Background(), call.ID, cti.Command{Name: cti.CmdClearConnection})
 				})
 			}
 		}
