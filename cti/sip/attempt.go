@@ -34,6 +34,7 @@ type attempt struct {
 	heard bool // a provisional response came
 	early []byte
 	ended bool // CANCEL was sent
+	plain bool // a sealed offer was refused, see [attempt.retreats]
 	left  bool // the leg was told that nobody is there
 
 	mu   sync.Mutex // guards what follows
@@ -95,6 +96,9 @@ func (a *attempt) try() error {
 		}
 		if res.StatusCode >= 600 {
 			a.leg.cancelOthers(a) // nobody is to be rung any more (RFC 3261 §21.6)
+		}
+		if a.retreats(res) {
+			continue
 		}
 		if !challenges(res) || a.auth != nil {
 			return failure(res.StatusCode)
@@ -263,7 +267,7 @@ func (a *attempt) success(res *wire.Response) error {
 	if len(body) == 0 {
 		body = a.early
 	}
-	sound, err := read(body, a.leg.laws)
+	sound, err := a.leg.sdp.answered(body, a.leg.laws)
 	if err == nil && a.leg.won(a, d, sound) {
 		return nil
 	}
@@ -280,7 +284,7 @@ func (a *attempt) success(res *wire.Response) error {
 func (a *attempt) acknowledge(res *wire.Response) *dialog {
 	s := a.leg.s
 	d := asClient(a.req, res, a.target.ep, a.target.to)
-	d.symmetric = a.target.phone || a.target.ep.transport == "TCP"
+	d.symmetric = a.target.phone || a.target.ep.isStream()
 	ack := d.request(wire.ACK)
 	if a.auth != nil {
 		ack.AppendHeader(a.auth)

@@ -29,8 +29,8 @@ func newBindings(store Bindings, limit int, ch *changes) *bindings {
 	}
 }
 
-// load takes what the last run kept. Connections did not survive, so TCP
-// bindings did not either.
+// load takes what the last run kept. Connections did not survive, so
+// bindings over TCP and TLS did not either.
 func (t *bindings) load(ctx context.Context, now time.Time) error {
 	kept, err := t.store.Load(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t *bindings) hungUp(src netip.AddrPort) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b, ok := t.bySrc[src]
-	if ok && b.Transport == "TCP" {
+	if ok && b.Transport != "UDP" {
 		t.expire(b.User, func(old Binding) bool { return old.Contact == b.Contact })
 	}
 }

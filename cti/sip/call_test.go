@@ -444,7 +444,7 @@ func TestOffers(t *testing.T) {
 		"no audio":      {"m=video 40004 RTP/AVP 96\r\n", 488},
 		"refused":       {"m=audio 0 RTP/AVP 0\r\n", 488},
 		"garbage":       {"m=audio x RTP/AVP 0\r\n", 400},
-		"host name":     {"m=audio 40002 RTP/AVP 0\r\nc=IN IP4 phone.example\r\n", 400},
+		"host name":     {"m=audio 40002 RTP/AVP 0\r\nc=IN IP4 phone.example\r\n", 488},
 	} {
 		sdp := "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" + tt.sdp
 		w.send(w.invite(strings.ReplaceAll(name, " ", ""), "{sdp}", sdp))

@@ -89,6 +89,8 @@ func (c Config) Validate() error {
 		_, err := parseListen(l)
 		faults.add(err, "listen[%d]", i)
 	}
+	c.TLS.validate(&faults, c.listens("tls"))
+	faults.add(checkSRTP(c.SRTP), "srtp")
 	faults.add(checkExternal(c.ExternalIP), "external_ip")
 	_, _, err := c.PortRange()
 	faults.add(err, "rtp_ports")

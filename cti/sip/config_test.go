@@ -27,7 +27,7 @@ trunks:
 		t.Fatal("no faults")
 	}
 	for _, want := range []string{
-		"listen[1]: tls:// is not yet supported", "listen[2]:", "external_ip:", "rtp_ports:",
+		"tls: a tls:// listener needs", "listen[2]:", "external_ip:", "rtp_ports:",
 		"trunks[0].from[1]:",
 		"trunks[0].codecs: G722 alone is not yet supported", "trunks[0].caller_id:",
 		"trunks[1].name:", "trunks[1]: a trunk needs", "trunks[1].codecs:", "trunks[1].max_calls:",

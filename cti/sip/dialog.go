@@ -105,7 +105,7 @@ func asServer(req *wire.Request, tag string, ep *endpoint, from netip.AddrPort) 
 	d := &dialog{
 		id: dialogID(callIDOf(req), tag), callID: callIDOf(req), localTag: tag, remoteTag: tagOf(req.From()),
 		ep: ep, local: to.AsFrom(), remote: req.From().AsTo(), source: from,
-		seq: 1, peerSeq: req.CSeq().SeqNo, symmetric: ep.transport == "TCP",
+		seq: 1, peerSeq: req.CSeq().SeqNo, symmetric: ep.isStream(),
 	}
 	d.target = *req.Contact().Address.Clone()
 	for _, h := range req.GetHeaders("record-route") {

@@ -11,9 +11,9 @@ import (
 
 // endpoint is one of our listening addresses.
 type endpoint struct {
-	transport string // UDP or TCP
+	transport string // UDP, TCP or TLS
 	addr      netip.AddrPort
-	tcp       *tcpListener
+	tcp       *tcpListener // nil for UDP
 }
 
 // Listen binds the sockets; nothing is read before Run. An unspecified address
@@ -32,6 +32,10 @@ func (s *Server) Listen() error {
 			}
 		}
 	}
+	if err := s.certify(); err != nil {
+		s.closeSockets()
+		return fmt.Errorf("sip: %w", err)
+	}
 	return nil
 }
 
@@ -46,13 +50,16 @@ func (s *Server) listen(transport string, a netip.AddrPort) error {
 		s.endpoints = append(s.endpoints, &endpoint{transport: "UDP", addr: u.addr})
 		return nil
 	}
-	t, err := listenTCP(a, s.log, &s.count.revived, &s.count.connsRefused)
+	t, err := listenTCP(strings.ToUpper(transport), a, s.log, &s.count.revived, &s.count.connsRefused)
 	if err != nil {
 		return err
 	}
+	if transport == "tls" {
+		t.guise = s.ways.guise()
+	}
 	t.gate, t.known, t.gone = s.admit, s.known, s.bindings.hungUp
 	s.tcp = append(s.tcp, t)
-	s.endpoints = append(s.endpoints, &endpoint{transport: "TCP", addr: t.addr, tcp: t})
+	s.endpoints = append(s.endpoints, &endpoint{transport: t.transport, addr: t.addr, tcp: t})
 	return nil
 }
 
@@ -79,11 +86,7 @@ func concrete(a netip.AddrPort) ([]netip.AddrPort, error) {
 func (s *Server) Addrs() []string {
 	var all []string
 	for _, ep := range s.endpoints {
-		scheme := "udp://"
-		if ep.transport == "TCP" {
-			scheme = "tcp://"
-		}
-		all = append(all, scheme+ep.addr.String())
+		all = append(all, strings.ToLower(ep.transport)+"://"+ep.addr.String())
 	}
 	return all
 }
@@ -101,10 +104,16 @@ func (s *Server) advertised(ep *endpoint, peer netip.Addr) netip.Addr {
 // contact is our Contact towards peer.
 func (s *Server) contact(ep *endpoint, peer netip.Addr) *wire.ContactHeader {
 	uri := wire.Uri{Scheme: "sip", User: "callbox", Host: hostText(s.advertised(ep, peer)), Port: int(ep.addr.Port())}
-	if ep.transport == "TCP" {
-		uri.UriParams = wire.HeaderParams{{K: "transport", V: "tcp"}}
-	}
+	uri.UriParams = ep.uriParams()
 	return &wire.ContactHeader{Address: uri}
+}
+
+// uriParams say which transport a URI of ours means; UDP goes without saying.
+func (ep *endpoint) uriParams() wire.HeaderParams {
+	if !ep.isStream() {
+		return nil
+	}
+	return wire.HeaderParams{{K: "transport", V: strings.ToLower(ep.transport)}}
 }
 
 func hostText(a netip.Addr) string {
@@ -147,16 +156,27 @@ func routeSource(peer netip.AddrPort) netip.Addr {
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 }
 
+// endpointAt is the listener that a message came by. A connection that we made
+// has a port of its own: then the address decides.
 func (s *Server) endpointAt(transport string, local net.Addr) *endpoint {
+	at, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return nil
+	}
+	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	var found *endpoint
 	for _, ep := range s.endpoints {
-		if ep.transport == transport && ep.addr.String() == local.String() {
+		switch {
+		case ep.transport != transport:
+		case ep.addr == at:
 			return ep
+		case found == nil || ep.addr.Addr() == at.Addr() && found.addr.Addr() != at.Addr():
+			found = ep
 		}
 	}
-	for _, ep := range s.endpoints {
-		if ep.transport == transport {
-			return ep
-		}
-	}
-	return nil
+	return found
 }
+
+// isStream says whether the transport keeps connections, which are the way back
+// to who made them.
+func (ep *endpoint) isStream() bool { return ep.tcp != nil }

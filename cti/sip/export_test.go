@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"callbox/cti/media"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -66,7 +67,7 @@ var (
 	Frame           = frame
 	StrayBreak      = strayBreak
 	BareBadRequest  = bareBadRequest
-	ReadSDP         = read
+	ReadSDP         = func(b []byte, l []media.Law) (described, error) { return read(b, l, srtpOff) }
 	ErrNoCodec      = errNoCodec
 	ErrSRTP         = errSRTP
 	ErrBadSDP       = errBadSDP

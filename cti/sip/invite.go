@@ -83,7 +83,7 @@ func (s *Server) seize(req *wire.Request, tx *wire.ServerTx, in *incoming) (*inL
 	if ep == nil {
 		return nil, congested("No Listener")
 	}
-	offer, f := readOffer(req, in.laws())
+	offer, f := readOffer(req, in.laws(), s.srtpOf(in.trunk))
 	if f != nil {
 		return nil, f
 	}
@@ -104,12 +104,12 @@ func congested(why string) *fault {
 }
 
 // readOffer reads the offer of an INVITE, nil for one without (a late offer).
-func readOffer(req *wire.Request, laws []media.Law) (*described, *fault) {
+func readOffer(req *wire.Request, laws []media.Law, srtp string) (*described, *fault) {
 	body := bodySDP(req)
 	if len(body) == 0 {
 		return nil, nil
 	}
-	d, err := read(body, laws)
+	d, err := read(body, laws, srtp)
 	switch {
 	case err == nil:
 		return &d, nil
@@ -131,6 +131,7 @@ func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep
 	}
 	base.trunk, base.laws = in.trunk, in.laws()
 	base.sdp.addr = netip.AddrPortFrom(s.advertised(ep, in.from.Addr()), rtp.LocalAddr().Port())
+	base.sdp.seal.want(s.srtpOf(in.trunk), ep.transport == "TLS")
 	base.alert()
 	l := &inLeg{leg: base, req: req, tx: tx, in: in, ep: ep, offer: offer}
 	s.legs.add(base, l.Hangup)

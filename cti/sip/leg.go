@@ -191,7 +191,7 @@ func (l *leg) start(d described) error {
 	if d.held {
 		return nil
 	}
-	return l.rtp.Start(d.stream)
+	return l.rtp.Start(l.sdp.sealed(d))
 }
 
 // renegotiate answers a later offer of the peer; body is empty for a refresh
@@ -206,7 +206,7 @@ func (l *leg) renegotiate(body []byte) (answer []byte, err error) {
 	if len(body) == 0 {
 		return l.sdp.offer([]media.Law{l.rtp.Law()}), nil
 	}
-	d, err := read(body, []media.Law{l.rtp.Law()})
+	d, err := l.sdp.offered(body, []media.Law{l.rtp.Law()})
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (l *leg) renegotiate(body []byte) (answer []byte, err error) {
 
 // takeAnswer reads the answer that a peer sends in its ACK.
 func (l *leg) takeAnswer(ack *wire.Request) {
-	d, err := read(bodySDP(ack), l.laws)
+	d, err := l.sdp.answered(bodySDP(ack), l.laws)
 	if err == nil {
 		err = l.start(d)
 	}

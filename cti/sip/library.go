@@ -2,9 +2,12 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -23,7 +26,13 @@ func (s *Server) build() error {
 	quiet := slog.New(demoted{s.log.Handler()})
 	ua, err := sipgo.NewUA(
 		sipgo.WithUserAgent("callbox"),
-		sipgo.WithUserAgentTransportLayerOptions(wire.WithTransportLayerLogger(quiet)),
+		sipgo.WithUserAgentTransportLayerOptions(
+			wire.WithTransportLayerLogger(quiet),
+			wire.WithTransportLayerTransports(wire.TransportsConfig{
+				TCP: &wire.TransportTCP{DialerCreate: noDialer},
+				TLS: &wire.TransportTLS{TransportTCP: &wire.TransportTCP{DialerCreate: noDialer}},
+			}),
+		),
 		sipgo.WithUserAgentTransactionLayerOptions(
 			wire.WithTransactionLayerLogger(quiet),
 			wire.WithTransactionLayerUnhandledResponseHandler(func(*wire.Response) {}),
@@ -40,6 +49,14 @@ func (s *Server) build() error {
 	s.ua, s.sipgo, s.txl, s.parser = ua, srv, ua.TransactionLayer(), wire.NewParser()
 	return nil
 }
+
+// noDialer keeps the library from making connections: what came by them would
+// not pass the gate. We make them, see [Server.connect].
+func noDialer(net.Addr) net.Dialer {
+	return net.Dialer{ControlContext: func(context.Context, string, string, syscall.RawConn) error { return errNoDialer }}
+}
+
+var errNoDialer = errors.New("there is no connection any more")
 
 // demoted turns what the library reports into debug lines: most of it is
 // strangers' garbage.

@@ -8,7 +8,7 @@ import (
 
 // listen is one address to listen on.
 type listen struct {
-	transport string // udp or tcp
+	transport string // udp, tcp or tls
 	addr      netip.AddrPort
 }
 
@@ -17,10 +17,10 @@ func parseListen(text string) (listen, error) {
 	switch {
 	case !ok:
 		return listen{}, fmt.Errorf("%q is not like udp://127.0.0.1:5060", text)
-	case transport == "tls", transport == "ws", transport == "wss":
+	case transport == "ws", transport == "wss":
 		return listen{}, fmt.Errorf("%s:// is %w", transport, errNotYet)
-	case transport != "udp" && transport != "tcp":
-		return listen{}, fmt.Errorf("%q: neither udp:// nor tcp://", text)
+	case transport != "udp" && transport != "tcp" && transport != "tls":
+		return listen{}, fmt.Errorf("%q: none of udp://, tcp://, tls://", text)
 	}
 	addr, err := netip.ParseAddrPort(host)
 	if err != nil {

@@ -81,7 +81,7 @@ func (s *Server) phones(extension string) ([]target, error) {
 			continue
 		}
 		ep, err := s.endpointFor(b.Transport, to)
-		if err != nil || b.Transport == "TCP" && !s.connected(to) {
+		if err != nil || ep.isStream() && !s.connected(ep, to) {
 			continue
 		}
 		all = append(all, target{uri: uri, to: to, ep: ep, phone: true})
@@ -107,6 +107,7 @@ func (s *Server) newOutLeg(d cti.Device, as cti.Number, tr *trunk, first target)
 		base.trunk, base.laws, base.origin.Line = tr, tr.codecs, tr.Name
 	}
 	base.sdp.addr = netip.AddrPortFrom(s.advertised(first.ep, first.to.Addr()), rtp.LocalAddr().Port())
+	base.sdp.seal.want(s.srtpOf(tr), tr != nil || first.ep.transport == "TLS")
 	l := &outLeg{leg: base, answered: make(chan struct{}), early: make(chan struct{})}
 	s.legs.add(base, l.Hangup)
 	return l, nil
@@ -165,7 +166,7 @@ func (l *outLeg) hearEarly(body []byte) {
 	if l.trunk == nil { // phones, which may be several
 		return
 	}
-	sound, err := read(body, l.laws)
+	sound, err := l.sdp.answered(body, l.laws)
 	if err == nil {
 		err = l.start(sound)
 	}

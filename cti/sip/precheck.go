@@ -115,6 +115,10 @@ func checkScheme(req *wire.Request) *fault {
 	switch req.Recipient.Scheme {
 	case "sip", "tel":
 		return nil
+	case "sips": // every hop by TLS (RFC 3261 §26.2.2)
+		if req.Transport() == "TLS" {
+			return nil
+		}
 	}
 	return &fault{code: 416, reason: "Unsupported URI Scheme"}
 }

@@ -55,6 +55,7 @@ type Server struct {
 	bindings  *bindings
 	registrar *registrar
 	changes   *changes
+	ways      *ways
 	shield    *shield
 	peers     *peers
 	invites   *invites
@@ -151,6 +152,9 @@ func (s *Server) configure(cfg Config) error {
 	if cfg.MaxContacts == 0 {
 		cfg.MaxContacts = defaultContacts
 	}
+	if s.ways, err = newWays(cfg, s.log); err != nil {
+		return err
+	}
 	s.changes = newChanges()
 	s.bindings = newBindings(s.deps.Bindings, cfg.MaxContacts, s.changes)
 	s.registrar = &registrar{s: s, nonces: newNonces(s.secret)}
@@ -200,7 +204,7 @@ func (s *Server) serve(g *guard.Group) {
 	for _, t := range s.tcp {
 		g.Go("tcp accept", t.run)
 		g.Go("tcp listener", func() {
-			if err := s.sipgo.ServeTCP(t); err != nil && !errors.Is(err, net.ErrClosed) {
+			if err := t.serve(s.sipgo); err != nil && !errors.Is(err, net.ErrClosed) {
 				s.log.Error("tcp listener ended", "addr", t.addr, "err", err)
 			}
 		})

@@ -2,20 +2,25 @@ package sip
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"callbox/internal/guard"
+
+	"github.com/emiago/sipgo"
 )
 
-// Limits of SIP over TCP.
+// Limits of SIP over TCP and TLS.
 const (
 	connsPerAddress = 10
 	connsInAll      = 500
@@ -23,27 +28,32 @@ const (
 	halfOpen        = 30 * time.Second // to send a whole message, or to say anything as a stranger
 	idleLimit       = 2 * time.Hour    // of a trunk's or a registered phone's connection
 	writeLimit      = 5 * time.Second
+	pingEach        = 100 * time.Second // on connections that we made (RFC 5626 §4.4.1)
+	pongLimit       = 10 * time.Second
 )
 
 var (
 	errTooLong  = errors.New("message over 64 KB")
 	errUnframed = errors.New("no usable Content-Length")
 	errFell     = errors.New("reader ended by a panic")
+	errDead     = errors.New("no pong")
 )
 
 // tcpListener accepts connections, at most so many of them, and listens again
 // when accepting fails. Connections that we dial are handed to the library by
 // it too, so that all are framed and checked alike.
 type tcpListener struct {
-	addr    netip.AddrPort
-	gate    func(packet) bool
-	known   func(netip.AddrPort) bool
-	gone    func(netip.AddrPort) // a connection from there is closed
-	log     *slog.Logger
-	revived *atomic.Uint64
-	refused *atomic.Uint64
-	ready   chan net.Conn
-	closed  chan struct{}
+	transport string // TCP or TLS
+	addr      netip.AddrPort
+	guise     *tls.Config // of TLS
+	gate      func(packet) bool
+	known     func(netip.AddrPort) bool
+	gone      func(netip.AddrPort) // a connection from there is closed
+	log       *slog.Logger
+	revived   *atomic.Uint64
+	refused   *atomic.Uint64
+	ready     chan net.Conn
+	closed    chan struct{}
 
 	mu    sync.Mutex // guards what follows
 	inner net.Listener
@@ -51,15 +61,15 @@ type tcpListener struct {
 	total int
 }
 
-func listenTCP(addr netip.AddrPort, log *slog.Logger, revived, refused *atomic.Uint64) (*tcpListener, error) {
+func listenTCP(transport string, addr netip.AddrPort, log *slog.Logger, revived, refused *atomic.Uint64) (*tcpListener, error) {
 	inner, err := openTCP(addr)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("listen on %s://%s: %w", strings.ToLower(transport), addr, err)
 	}
 	bound := inner.Addr().(*net.TCPAddr).AddrPort()
 	return &tcpListener{
-		addr: netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()),
-		log:  log, revived: revived, refused: refused, inner: inner,
+		transport: transport, addr: netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()),
+		log: log, revived: revived, refused: refused, inner: inner,
 		ready: make(chan net.Conn), closed: make(chan struct{}), conns: map[netip.Addr]int{},
 	}, nil
 }
@@ -67,10 +77,20 @@ func listenTCP(addr netip.AddrPort, log *slog.Logger, revived, refused *atomic.U
 func openTCP(addr netip.AddrPort) (net.Listener, error) {
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
 	if err != nil {
-		return nil, fmt.Errorf("listen on tcp://%s: %w", addr, err)
+		return nil, err
 	}
 	return l, nil
 }
+
+// serve hands the connections to the library until Close.
+func (t *tcpListener) serve(library *sipgo.Server) error {
+	if t.guise != nil {
+		return library.ServeTLS(t)
+	}
+	return library.ServeTCP(t)
+}
+
+func (t *tcpListener) name() string { return strings.ToLower(t.transport) + "://" + t.addr.String() }
 
 // run accepts until Close.
 func (t *tcpListener) run() {
@@ -82,6 +102,9 @@ func (t *tcpListener) run() {
 				return
 			}
 			continue
+		}
+		if t.guise != nil {
+			conn = tls.Server(conn, t.guise) // the handshake is the reader's, see [stream.greet]
 		}
 		if s := t.take(conn); s != nil {
 			t.hand(s)
@@ -97,7 +120,7 @@ func (t *tcpListener) current() net.Listener {
 
 func (t *tcpListener) revive(broken net.Listener, why error) bool {
 	for !t.isClosed() {
-		t.log.Error("tcp listener lost, listening again", "addr", t.addr, "err", why)
+		t.log.Error("listener lost, listening again", "addr", t.name(), "err", why)
 		_ = broken.Close()
 		inner, err := openTCP(t.addr)
 		if err == nil && t.replace(inner) {
@@ -187,7 +210,7 @@ func (t *tcpListener) Close() error {
 	}
 	close(t.closed)
 	if err := t.inner.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("close tcp://%s: %w", t.addr, err)
+		return fmt.Errorf("close %s: %w", t.name(), err)
 	}
 	return nil
 }
@@ -198,18 +221,28 @@ type stream struct {
 	net.Conn
 	owner *tcpListener
 	from  netip.AddrPort
+	ours  bool // we made it, and keep it alive
 
 	raw     []byte // received, not yet framed
 	partial time.Time
 	out     []byte // passed, not yet read
 	once    sync.Once
+
+	greeted bool      // TLS: the handshake is done
+	half    bool      // one CRLF came, which may be half of a ping
+	pinged  time.Time // our last ping, zero when it was answered
+	pongs   bool      // the peer has answered one
 }
 
 // Read gives bytes of messages that passed. A panic in the parser ends this
 // connection only.
 func (s *stream) Read(b []byte) (n int, err error) {
 	for len(s.out) == 0 {
-		fell := guard.Call(func() { err = s.advance() })
+		fell := guard.Call(func() {
+			if err = s.greet(); err == nil {
+				err = s.advance()
+			}
+		})
 		if fell != nil {
 			err = fmt.Errorf("%w: %w", errFell, fell)
 		}
@@ -220,6 +253,24 @@ func (s *stream) Read(b []byte) (n int, err error) {
 	n = copy(b, s.out)
 	s.out = s.out[n:]
 	return n, nil
+}
+
+// greet does the handshake of an accepted TLS connection, within its limit; it
+// is the reader's goroutine that waits.
+func (s *stream) greet() error {
+	conn, ok := s.Conn.(*tls.Conn)
+	if !ok || s.greeted {
+		return nil
+	}
+	s.greeted = true
+	if err := conn.SetDeadline(time.Now().Add(handshakeLimit)); err != nil {
+		return fmt.Errorf("deadline of a connection: %w", err)
+	}
+	if err := conn.Handshake(); err != nil {
+		s.owner.refused.Add(1)
+		return fmt.Errorf("handshake with %s: %w", s.from, err)
+	}
+	return nil
 }
 
 // advance takes one message out of raw, or receives more.
@@ -235,41 +286,38 @@ func (s *stream) advance() error {
 	}
 	message := s.raw[:size:size]
 	s.raw, s.partial = s.raw[size:], time.Time{}
-	p := packet{data: message, from: s.from, local: s.owner.addr, transport: "TCP", reply: s.reply}
+	p := packet{data: message, from: s.from, local: s.owner.addr, transport: s.owner.transport, reply: s.reply}
 	if s.owner.gate(p) {
 		s.out = message
 	}
 	return nil
 }
 
-// keepAlive answers and skips CRLF CRLF between messages (RFC 5626 §3.5.1).
+// keepAlive answers and skips CRLF CRLF between messages, and takes the answers
+// to our own (RFC 5626 §3.5.1).
 func (s *stream) keepAlive() {
-	for bytes.HasPrefix(s.raw, []byte("\r\n\r\n")) {
-		s.raw, s.partial = s.raw[4:], time.Time{}
-		_, _ = s.Write([]byte("\r\n"))
+	for bytes.HasPrefix(s.raw, crlf) {
+		s.raw, s.partial = s.raw[2:], time.Time{}
+		switch {
+		case !s.pinged.IsZero():
+			s.pinged, s.pongs = time.Time{}, true
+		case s.half:
+			s.half = false
+			_, _ = s.Write(crlf)
+		default:
+			s.half = true
+		}
 	}
-	if bytes.Equal(s.raw, []byte("\r\n")) {
-		s.raw, s.partial = nil, time.Time{}
-	}
-	if bytes.HasPrefix(s.raw, []byte("\r\n")) && len(s.raw) > 2 && s.raw[2] != '\r' {
-		s.raw = s.raw[2:]
+	if len(s.raw) > 1 {
+		s.half = false
 	}
 }
 
+var crlf = []byte("\r\n")
+
+// receive waits for more, as long as the connection may be silent.
 func (s *stream) receive() error {
-	now := time.Now()
-	limit := halfOpen
-	switch {
-	case len(s.raw) > 0 && s.partial.IsZero():
-		s.partial = now
-	case len(s.raw) == 0 && s.owner.known(s.from):
-		limit = idleLimit
-	}
-	deadline := now.Add(limit)
-	if !s.partial.IsZero() {
-		deadline = s.partial.Add(halfOpen)
-	}
-	if err := s.SetReadDeadline(deadline); err != nil {
+	if err := s.SetReadDeadline(s.patience(time.Now())); err != nil {
 		return fmt.Errorf("deadline of a connection: %w", err)
 	}
 	chunk := make([]byte, 4096)
@@ -278,6 +326,42 @@ func (s *stream) receive() error {
 	if n > 0 {
 		return nil
 	}
+	if s.ours && len(s.raw) == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return s.ping(time.Now())
+	}
+	return err
+}
+
+// patience is how long the connection may say nothing more.
+func (s *stream) patience(now time.Time) time.Time {
+	switch {
+	case len(s.raw) > 0 && s.partial.IsZero():
+		s.partial = now
+		fallthrough
+	case len(s.raw) > 0:
+		return s.partial.Add(halfOpen)
+	case s.ours && s.pinged.IsZero():
+		return now.Add(pingEach)
+	case s.ours:
+		return s.pinged.Add(pongLimit)
+	case s.owner.known(s.from):
+		return now.Add(idleLimit)
+	}
+	return now.Add(halfOpen)
+}
+
+// ping keeps a connection of ours alive. Who has answered once and does not any
+// more is gone; others never answer, and TCP has to tell.
+func (s *stream) ping(now time.Time) error {
+	if !s.pinged.IsZero() {
+		s.pinged = time.Time{}
+		if s.pongs {
+			return errDead
+		}
+		return nil
+	}
+	s.pinged = now
+	_, err := s.Write([]byte("\r\n\r\n"))
 	return err
 }
 
