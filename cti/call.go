@@ -43,6 +43,8 @@ type Call struct {
 	pending *Ref // the agent who is rung or talks
 	talking bool
 	stop    func(context.Context) Recording
+	outside *hearing   // what is heard of the outside party, once it was answered
+	others  []*hearing // and of those who joined
 }
 
 func newCall(ctx context.Context, s *Server, id string, leg Leg) *Call {

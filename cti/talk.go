@@ -107,6 +107,7 @@ func (c *Call) join(agent Ref, leg Leg) {
 	if c.record.Times.AgentAnswer.IsZero() {
 		c.record.Times.AgentAnswer = now
 	}
+	c.hear(leg, agent.ID)
 	c.record.Legs = append(c.record.Legs, LegRecord{
 		ID: leg.ID(), Kind: agentLeg, Device: leg.Device(), Codec: codec(leg.Media()), Start: now,
 	})
@@ -116,6 +117,7 @@ func (c *Call) join(agent Ref, leg Leg) {
 func (c *Call) part(agent Ref, leg Leg, end Outcome) {
 	leg.Hangup(CauseNormal)
 	c.mu.Lock()
+	c.forget(leg)
 	c.talking, c.where = false, WhereIVR
 	c.record.closeLeg(leg)
 	c.mu.Unlock()
