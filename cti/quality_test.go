@@ -14,8 +14,8 @@ func TestMOS(t *testing.T) {
 		low, top float64
 	}{
 		{"clean", media.Stats{Received: 1000}, 4.3, 4.5},
-		{"one in a hundred lost", media.Stats{Received: 990, Lost: 10}, 3.5, 4.0},
-		{"one in ten lost", media.Stats{Received: 900, Lost: 100}, 1, 2},
+		{"one in a hundred lost", media.Stats{Received: 990, Lost: 10}, 4.2, 4.35},
+		{"one in ten lost", media.Stats{Received: 900, Lost: 100}, 3, 3.6},
 		{"much jitter", media.Stats{Received: 1000, Jitter: 150 * time.Millisecond}, 2, 4},
 		{"nearly all lost", media.Stats{Received: 1, Lost: 999}, 1, 1.2},
 	} {

@@ -47,9 +47,10 @@ type Stats struct {
 	First, Last          time.Time     // packet received
 }
 
-// payload is what an RTP packet carries (RFC 3550 §5.1); false for what is none.
+// payload is what an RTP packet carries (RFC 3550 §5.1); false for what is none,
+// as a neighbour's RTCP (RFC 5761 §4).
 func payload(b []byte) ([]byte, bool) {
-	if len(b) < 12 || b[0]>>6 != 2 {
+	if len(b) < 12 || b[0]>>6 != 2 || b[1]>>5 == 6 {
 		return nil, false
 	}
 	from, to := 12+4*int(b[0]&15), len(b)

@@ -668,7 +668,7 @@ func (p *phone) listen() {
 			return
 		}
 		pkt := &rtp.Packet{}
-		if pkt.Unmarshal(buf[:n]) == nil {
+		if pkt.Unmarshal(buf[:n]) == nil && buf[1]>>5 != 6 { // RTCP for a neighbour
 			p.mu.Lock()
 			p.got = append(p.got, pkt)
 			p.mu.Unlock()

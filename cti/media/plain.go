@@ -132,6 +132,7 @@ func (e *Plain) pass(ports []member, now int64) {
 		err := guard.Call(func() {
 			for ; i < len(ports); i++ {
 				ports[i].base().out.beat(now)
+				ports[i].tend(now)
 			}
 		})
 		if err != nil {

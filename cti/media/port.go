@@ -12,7 +12,8 @@ const digitsKept = 64
 type member interface {
 	base() *port
 	Stats() Stats
-	read() // until the port is shut
+	read()          // until the port is shut
+	tend(now int64) // what is due now and then, on the beat
 	shut()
 }
 
@@ -37,6 +38,8 @@ func (p *port) prepare(e *Plain) {
 }
 
 func (p *port) base() *port { return p }
+
+func (p *port) tend(int64) {}
 
 // open lets sound flow through to.
 func (p *port) open(law Law, to outlet) {

@@ -7,6 +7,8 @@ import "time"
 type sequence struct {
 	begun    bool
 	ssrc     uint32
+	at       int64 // when it was heard last
+	rival    rival
 	first    int64 // extended sequence numbers
 	top      int64
 	seen     uint64 // bit n: top-n came
@@ -16,6 +18,12 @@ type sequence struct {
 	timed    bool
 	transit  int64
 	jitter   float64 // samples
+}
+
+// rival is another source that may take this one's place.
+type rival struct {
+	ssrc uint32
+	next uint32 // number that must follow
 }
 
 // order is how a packet fits its sequence.
@@ -32,13 +40,17 @@ const (
 	maxDropout  = 3000
 	maxMisorder = 64
 	noNumber    = 1 << 16
+	handOver    = 5 * FrameSamples / 2
 )
 
-// take files a packet and gives its extended sequence number, which counts on
-// where the 16 bits wrap.
-func (q *sequence) take(ssrc uint32, seq uint16) (ext int64, o order) {
-	if !q.begun || q.ssrc != ssrc {
-		return q.begin(ssrc, seq), anew
+// take files a packet that came at clock sample at and gives its extended
+// sequence number, which counts on where the 16 bits wrap.
+func (q *sequence) take(ssrc uint32, seq uint16, at int64) (ext int64, o order) {
+	if !q.begun {
+		return q.begin(ssrc, seq, at), anew
+	}
+	if q.ssrc != ssrc {
+		return q.other(ssrc, seq, at)
 	}
 	delta := int64(int16(seq - uint16(q.top)))
 	switch {
@@ -51,30 +63,53 @@ func (q *sequence) take(ssrc uint32, seq uint16) (ext int64, o order) {
 		}
 		q.seen |= 1 << -delta
 	case q.next == uint32(seq):
-		return q.begin(ssrc, seq), anew
+		return q.begin(ssrc, seq, at), anew
 	default:
 		q.next = uint32(seq + 1)
 		return 0, doubtful
 	}
 	q.next = noNumber
 	q.received++
+	q.at = at
 	return q.top + min(delta, 0), inOrder
 }
 
-func (q *sequence) begin(ssrc uint32, seq uint16) int64 {
+// other takes a packet of another source. It takes over when two packets of it
+// follow one another (RFC 3550 §A.1) and the source before has been silent for
+// 50 ms, so that strays and forgeries between its packets change nothing.
+func (q *sequence) other(ssrc uint32, seq uint16, at int64) (ext int64, o order) {
+	follows := q.rival == rival{ssrc, uint32(seq)}
+	q.rival = rival{ssrc, uint32(seq + 1)}
+	if !follows || at-q.at < handOver {
+		return 0, doubtful
+	}
+	return q.begin(ssrc, seq, at), anew
+}
+
+func (q *sequence) begin(ssrc uint32, seq uint16, at int64) int64 {
 	*q = sequence{
-		begun: true, ssrc: ssrc, first: int64(seq), top: int64(seq), seen: 1, next: noNumber,
+		begun: true, ssrc: ssrc, at: at, rival: rival{next: noNumber}, first: int64(seq), top: int64(seq), seen: 1, next: noNumber,
 		received: 1, lost: q.allLost(), jitter: q.jitter,
 	}
 	return q.top
 }
+
+// continues says whether a packet is the source's next one, or one a little
+// later.
+func (q *sequence) continues(ssrc uint32, seq uint16) bool {
+	d := int16(seq - uint16(q.top))
+	return q.begun && q.ssrc == ssrc && d > 0 && d < maxDropout
+}
+
+// expected is how many packets the source has sent, as far as its numbers tell.
+func (q *sequence) expected() int64 { return q.top - q.first + 1 }
 
 // allLost is how many packets never came, over all sources.
 func (q *sequence) allLost() int64 {
 	if !q.begun {
 		return q.lost
 	}
-	return q.lost + max(q.top-q.first+1-q.received, 0)
+	return q.lost + max(q.expected()-q.received, 0)
 }
 
 // timing counts a packet's jitter.

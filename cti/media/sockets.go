@@ -66,7 +66,7 @@ func (s *sockets) give(port uint16) {
 
 // open binds a pair at local. A port that some other program holds is passed
 // over.
-func (s *sockets) open(local netip.Addr) (sound *socket, control *net.UDPConn, err error) {
+func (s *sockets) open(local netip.Addr) (sound, control *socket, err error) {
 	for {
 		port, ok := s.take(time.Now())
 		if !ok {
@@ -83,21 +83,27 @@ func (s *sockets) open(local netip.Addr) (sound *socket, control *net.UDPConn, e
 	}
 }
 
-func listenPair(local netip.Addr, port uint16) (sound *socket, control *net.UDPConn, err error) {
-	conn, err := listen(local, port, rtpBuffer)
-	if err != nil {
+func listenPair(local netip.Addr, port uint16) (sound, control *socket, err error) {
+	if sound, err = openOne(local, port, rtpBuffer); err != nil {
 		return nil, nil, err
 	}
-	control, err = listen(local, port+1, rtcpBuffer)
-	if err != nil {
-		_ = conn.Close()
-		return nil, nil, err
-	}
-	announceArrival(conn)
-	if sound, err = newSocket(conn); err != nil {
-		return nil, nil, errors.Join(err, conn.Close(), control.Close())
+	if control, err = openOne(local, port+1, rtcpBuffer); err != nil {
+		return nil, nil, errors.Join(err, sound.conn.Close())
 	}
 	return sound, control, nil
+}
+
+func openOne(local netip.Addr, port uint16, buffer int) (*socket, error) {
+	conn, err := listen(local, port, buffer)
+	if err != nil {
+		return nil, err
+	}
+	announceArrival(conn)
+	s, err := newSocket(conn)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return s, nil
 }
 
 func listen(local netip.Addr, port uint16, buffer int) (*net.UDPConn, error) {

@@ -100,6 +100,19 @@ func (s *socket) receive(take func(packet []byte, a arrival)) error {
 	return nil
 }
 
+// poll is receive for a packet that is there already; it is false when none is.
+func (s *socket) poll(take func(packet []byte, a arrival)) bool {
+	err := s.raw.Read(func(fd uintptr) bool { s.recv(fd); return true })
+	if err != nil || s.got == nil {
+		return false
+	}
+	r := s.got
+	s.got = nil
+	defer rooms.Put(r)
+	take(r.data[:r.n], r.arrival())
+	return true
+}
+
 // recv is false when there is no packet yet.
 func (s *socket) recv(fd uintptr) (done bool) {
 	r := rooms.Get().(*room)

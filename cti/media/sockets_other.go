@@ -5,6 +5,7 @@ package media
 import (
 	"net"
 	"net/netip"
+	"time"
 )
 
 func announceArrival(*net.UDPConn) {}
@@ -26,6 +27,12 @@ func (s *socket) receive(take func(packet []byte, a arrival)) error {
 		take(s.buf[:n], arrival{from: from, whole: true})
 	}
 	return err
+}
+
+// poll is receive for a packet that is there already; it is false when none is.
+func (s *socket) poll(take func(packet []byte, a arrival)) bool {
+	_ = s.conn.SetReadDeadline(time.Now().Add(100 * time.Microsecond))
+	return s.receive(take) == nil
 }
 
 // aim sets where packets go.

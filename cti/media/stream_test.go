@@ -68,13 +68,15 @@ func TestSequence(t *testing.T) {
 		"loss":              {[]step{{1, 1, anew}, {1, 5, inOrder}}, 3},
 		"a stray":           {[]step{{1, 1, anew}, {1, 30000, doubtful}, {1, 2, inOrder}}, 0},
 		"begins again":      {[]step{{1, 1, anew}, {1, 30000, doubtful}, {1, 30001, anew}, {1, 30002, inOrder}}, 0},
-		"another source":    {[]step{{1, 1, anew}, {1, 3, inOrder}, {2, 9, anew}, {2, 11, inOrder}}, 2},
+		"another source":    {[]step{{1, 1, anew}, {1, 3, inOrder}, {2, 9, doubtful}, {2, 10, doubtful}, {2, 11, anew}, {2, 13, inOrder}}, 2},
+		"a stranger's":      {[]step{{1, 1, anew}, {2, 9, doubtful}, {2, 10, doubtful}, {1, 2, inOrder}, {2, 11, doubtful}, {2, 12, doubtful}, {1, 3, inOrder}}, 0},
+		"many strangers'":   {[]step{{1, 1, anew}, {2, 9, doubtful}, {3, 10, doubtful}, {2, 10, doubtful}, {4, 11, doubtful}, {2, 11, doubtful}}, 0},
 		"older than memory": {[]step{{1, 1000, anew}, {1, 900, doubtful}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var q sequence
 			for i, s := range tt.steps {
-				if _, o := q.take(s.ssrc, s.seq); o != s.want {
+				if _, o := q.take(s.ssrc, s.seq, int64(i)*FrameSamples); o != s.want {
 					t.Errorf("step %d: %v, want %v", i, o, s.want)
 				}
 			}
@@ -117,13 +119,14 @@ func TestSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s source
+			var stream sequence
 			s.start(tt.named, tt.symmetric, 1000)
 			seq := uint16(0)
 			for i, p := range tt.packets {
 				heard := 0
 				for n := range int64(20) {
 					seq++
-					if ok, _ := s.admits(p.from, 7, seq, 1000+p.at+n*160); ok {
+					if ok, _ := s.admits(p.from, 7, seq, 1000+p.at+n*160, &stream, false); ok {
 						heard++
 					}
 				}
