@@ -90,7 +90,7 @@ func (v *visit) rise() {
 	talked := v.call.Record().Agent != nil
 	v.floor.post(func(b *board, now time.Time) {
 		if talked && v.ticket.desk == nil {
-			b.amendCall(v.ticket.id, now)
+			b.worked(v.ticket.id, now)
 		}
 		b.leave(v.ticket, true, now)
 	})

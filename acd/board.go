@@ -25,17 +25,21 @@ type board struct {
 	waiting []*ticket
 	joined  uint64
 	alarms  alarms
-	free    int             // desks that could be offered a call
-	look    bool            // a desk came free since the last dispatch
-	stale   map[*line]bool  // whose screens must be told
-	behind  guard.Group     // amendments on their way to the disk
-	ctx     context.Context // for the journal
+	free    int                       // desks that could be offered a call
+	look    bool                      // a desk came free since the last dispatch
+	stale   map[*line]bool            // whose screens must be told
+	owed    map[string]time.Time      // calls whose work is over, and since when; see settle
+	moving  map[string]bool           // calls on their way from one desk to the next
+	tried   map[string]map[string]int // see triedBy
+	behind  guard.Group               // amendments on their way to the disk
+	ctx     context.Context           // for the journal
 }
 
 func newBoard(deps Deps, log *slog.Logger) *board {
 	return &board{
 		deps: deps, log: log, desks: map[string]*desk{}, lines: map[string]*line{},
-		stale: map[*line]bool{}, behind: guard.Group{Log: log}, ctx: context.Background(),
+		stale: map[*line]bool{}, owed: map[string]time.Time{}, moving: map[string]bool{},
+		tried: map[string]map[string]int{}, behind: guard.Group{Log: log}, ctx: context.Background(),
 	}
 }
 
@@ -161,12 +165,8 @@ func (b *board) try(t *ticket, now time.Time) {
 
 // reserve lends a desk to a call until it is answered, missed or the lease ends.
 func (b *board) reserve(t *ticket, d *desk, why string, now time.Time) {
-	d.ticket, t.desk, t.offered = t, d, true
-	d.lease++
-	lease, ring := d.lease, t.line.ring()
-	b.alarms.set(now.Add(ring+leaseMargin), func(now time.Time) { b.sweep(d, lease, now) })
-	b.touch(d)
-	t.offers <- offer{agent: d.ref(), extension: d.agent.Extension, ring: ring, why: why}
+	t.offered = true
+	t.offers <- b.lease(t, d, why, now)
 }
 
 // sweep frees a desk whose offer outlived its time: the call's goroutine hangs
@@ -189,8 +189,13 @@ func (b *board) release(d *desk, now time.Time) {
 	b.retire(d)
 }
 
-// missed says that a phone rang in vain: the call waits on, in its old place.
+// missed says that a phone rang in vain: a call that waits does so in its old
+// place. Who was asked for by name need not take it.
 func (b *board) missed(t *ticket, now time.Time) {
+	if t.line == nil {
+		b.abort(t, now)
+		return
+	}
 	d := t.desk
 	t.desk, t.offered = nil, false
 	b.look = true
@@ -374,7 +379,7 @@ func (b *board) change(d *desk, e Event, reason string, now time.Time) error {
 		return err
 	}
 	from := d.state
-	if from == to && d.reason == reason {
+	if from == to && d.reason == reason && e != TalkEnded {
 		if e == SetAfterCall {
 			d.wrap++ // from here on no timer ends it
 		}
@@ -408,22 +413,51 @@ func (d *desk) enter(from State, now time.Time) {
 	}
 }
 
-// amend writes the end of a call's wrap-up into its record. That waits for the
-// disk, so it goes on beside the floor.
+// amend says that what a desk wraps up is done.
 func (b *board) amend(d *desk, now time.Time) {
 	if d.wrapFor != "" {
-		b.amendCall(d.wrapFor, now)
+		b.worked(d.wrapFor, now)
 		d.wrapFor = ""
 	}
 }
 
-// amendCall ends a call's wrap-up in its record, also where there was none.
-func (b *board) amendCall(call string, now time.Time) {
-	b.behind.Go("amend wrap-up", func() {
-		if err := b.deps.Journal.Amend(b.ctx, call, cti.Amendment{ACWEnd: stamp.At(now)}); err != nil {
-			b.log.Error("wrap-up end not recorded", "call", call, "err", err)
+// worked says that an agent's work on a call is over, also where there was none.
+func (b *board) worked(call string, now time.Time) { b.owed[call] = now }
+
+// settle writes the end of wrap-up into the records of those calls on which
+// nobody works any more: of the agents of one call the last one counts. That
+// waits for the disk, so it goes on beside the floor.
+func (b *board) settle() {
+	for call, end := range b.owed {
+		if b.occupies(call) {
+			continue
 		}
-	})
+		delete(b.owed, call)
+		b.behind.Go("amend wrap-up", func() {
+			if err := b.deps.Journal.Amend(b.ctx, call, cti.Amendment{ACWEnd: stamp.At(end)}); err != nil {
+				b.log.Error("wrap-up end not recorded", "call", call, "err", err)
+			}
+		})
+	}
+}
+
+// goesOn says that a call goes on from a desk: the next one may take a moment.
+func (b *board) goesOn(call string, now time.Time) {
+	b.moving[call] = true
+	b.alarms.set(now.Add(moveTime), func(time.Time) { delete(b.moving, call) })
+}
+
+// occupies says whether a call waits on the floor, is at a desk or wrapped up.
+func (b *board) occupies(call string) bool {
+	if b.moving[call] {
+		return true
+	}
+	for _, d := range b.desks {
+		if d.wrapFor == call || d.ticket != nil && d.ticket.id == call {
+			return true
+		}
+	}
+	return slices.ContainsFunc(b.waiting, func(t *ticket) bool { return t.id == call })
 }
 
 // unstaff sends those away for whom nobody is logged on any more.

@@ -32,11 +32,6 @@ func (f *Floor) Enqueue(ctx context.Context, call *cti.Call, wanted cti.Wanted) 
 	return v.serve(ctx, queue)
 }
 
-// Handle would take a call straight to an agent's phone.
-func (f *Floor) Handle(context.Context, *cti.Call) (cti.Outcome, error) {
-	return cti.Outcome{Kind: cti.Failed}, fmt.Errorf("a call to an agent: %w", cti.ErrNotServed)
-}
-
 // visit is one call's time on the floor, in that call's goroutine.
 type visit struct {
 	floor  *Floor
@@ -66,6 +61,13 @@ func (v *visit) leave() {
 	v.floor.post(func(b *board, now time.Time) { b.leave(v.ticket, true, now) })
 }
 
+// movedOn says that the call goes on elsewhere, where it does.
+func (v *visit) movedOn(out cti.Outcome) {
+	if out.Kind == cti.MovedOn {
+		v.floor.post(func(b *board, now time.Time) { b.goesOn(v.ticket.id, now) })
+	}
+}
+
 // serve waits for desks and rings them until one picks up.
 func (v *visit) serve(ctx context.Context, queue Queue) (cti.Outcome, error) {
 	if queue.MaxWait > 0 {
@@ -83,8 +85,7 @@ func (v *visit) serve(ctx context.Context, queue Queue) (cti.Outcome, error) {
 		if err != nil || o.out != "" {
 			return v.without(ctx, o.out, err)
 		}
-		leg := v.ring(ctx, o)
-		if leg != nil {
+		if leg, err := v.ring(ctx, o); err == nil {
 			return v.talk(ctx, o, leg)
 		}
 	}
@@ -133,15 +134,15 @@ func (v *visit) giveUp(ctx context.Context) bool {
 	return left && err == nil
 }
 
-// ring offers the call to one desk; nil means that nobody picked up.
-func (v *visit) ring(ctx context.Context, o offer) cti.Leg {
+// ring offers the call to one desk and gives the leg that was picked up there.
+func (v *visit) ring(ctx context.Context, o offer) (cti.Leg, error) {
 	v.call.Offer(o.agent, o.why)
 	leg, err := v.pickedUp(ctx, o)
-	if err == nil && !v.mine(ctx) {
-		err = errLost
+	if err == nil {
+		err = v.meet(ctx)
 	}
 	if err == nil {
-		return leg
+		return leg, nil
 	}
 	if leg != nil {
 		leg.Hangup(cause(ctx, err))
@@ -151,12 +152,12 @@ func (v *visit) ring(ctx context.Context, o offer) cti.Leg {
 	if ctx.Err() == nil {
 		v.floor.post(func(b *board, now time.Time) { b.missed(v.ticket, now) })
 	}
-	return nil
+	return nil, err
 }
 
 // pickedUp rings the phone and waits for the agent, at most ring_timeout.
 func (v *visit) pickedUp(ctx context.Context, o offer) (cti.Leg, error) {
-	leg, err := v.call.Ring(ctx, cti.Device("sip:"+o.extension))
+	leg, err := v.call.Ring(ctx, o.device())
 	if err != nil {
 		return nil, err
 	}
@@ -179,25 +180,28 @@ func (v *visit) pickedUp(ctx context.Context, o offer) (cti.Leg, error) {
 	}
 }
 
-// mine says to the floor that the agent picked up; false where the lease was
-// lost or the caller was gone before. A caller who goes while the floor answers
-// does not undo the answer: record and desk must tell the same.
-func (v *visit) mine(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return false
+// meet says to the floor that the agent picked up, and answers the caller where
+// that was left to the agent.
+func (v *visit) meet(ctx context.Context) error {
+	if !v.floor.picked(ctx, v.ticket) {
+		return errLost
 	}
-	ok, err := ask(context.WithoutCancel(ctx), v.floor, func(b *board, now time.Time) (bool, error) {
-		return b.picked(v.ticket, now), nil
-	})
-	return ok && err == nil
+	if err := v.call.Answer(ctx); err != nil {
+		v.floor.post(func(b *board, now time.Time) { b.abort(v.ticket, now) })
+		return fmt.Errorf("%w: %w", errOutside, err)
+	}
+	return nil
 }
 
 // talk joins caller and agent until one of them has enough.
 func (v *visit) talk(ctx context.Context, o offer, leg cti.Leg) (cti.Outcome, error) {
 	v.music()
 	v.call.EndOffer(cti.OfferAnswered)
-	v.call.Dequeued("")
+	if v.ticket.wanted.Queue != "" {
+		v.call.Dequeued("")
+	}
 	out, err := v.call.Bridge(ctx, o.agent, leg)
+	v.movedOn(out)
 	v.leave()
 	return out, err
 }
@@ -236,13 +240,12 @@ func (v *visit) play(ctx context.Context, queue Queue) {
 	})
 }
 
-var errLost = errors.New("the desk was taken back")
-
 // outcomes are the words of the record for why nobody picked up.
 var outcomes = []struct {
 	err            error
 	outcome, cause string
 }{
+	{errOutside, cti.OfferCanceled, cti.CauseCanceled},
 	{cti.ErrNoAnswer, cti.OfferMissed, cti.CauseNoAnswer},
 	{cti.ErrBusy, cti.OfferBusy, cti.CauseBusy},
 	{cti.ErrRejected, cti.OfferRejected, cti.CauseNormal},

@@ -94,6 +94,7 @@ func (f *Floor) turn() {
 		f.guarded(func() { a.ring(time.Now()) })
 	}
 	f.guarded(func() { f.b.dispatch(time.Now()) })
+	f.guarded(f.b.settle)
 	f.guarded(func() { f.b.publish(time.Now()) })
 }
 

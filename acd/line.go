@@ -72,6 +72,8 @@ type offer struct {
 	out       string // an outcome's kind; "" for a desk
 }
 
+func (o offer) device() cti.Device { return cti.Device("sip:" + o.extension) }
+
 func (t *ticket) call() strategy.Call {
 	return strategy.Call{Skill: t.wanted.Skill, MinLevel: t.wanted.MinLevel, Agent: t.wanted.Agent, Missed: t.missed}
 }

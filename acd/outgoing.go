@@ -3,7 +3,6 @@ package acd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"callbox/cti"
@@ -16,18 +15,11 @@ import (
 // who was notReady is so again afterwards. Errors: [cti.ErrNotFound],
 // [ErrRefused] (logged off, in a call), [cti.ErrUnreachable] (no phone).
 func (f *Floor) Reserve(ctx context.Context, agent, call string) (cti.Ref, cti.Handler, error) {
-	t := &ticket{id: call}
-	o, err := ask(ctx, f, func(b *board, now time.Time) (offer, error) {
-		d := b.desks[agent]
-		if d == nil {
-			return offer{}, cti.ErrNotFound
-		}
-		return b.borrow(t, d, now)
-	})
+	d, err := f.lend(ctx, cti.Target{Agent: agent}, call)
 	if err != nil {
-		return cti.Ref{}, nil, fmt.Errorf("agent %s: %w", agent, err)
+		return cti.Ref{}, nil, err
 	}
-	return o.agent, outgoing{f, t, o}, nil
+	return d.offer.agent, outgoing{f, d.ticket, d.offer}, nil
 }
 
 // outgoing serves one call that an agent makes.
@@ -43,7 +35,7 @@ func (o outgoing) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, erro
 	talked := false
 	defer func() { v.back(talked) }()
 	leg, err := v.pickedUp(ctx, o.offer)
-	if err == nil && !v.mine(ctx) {
+	if err == nil && !o.floor.picked(ctx, o.ticket) {
 		err = errLost
 	}
 	if err != nil {
@@ -54,7 +46,8 @@ func (o outgoing) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, erro
 		return notPicked(err), nil
 	}
 	out, err := call.Connect(ctx, o.offer.agent, leg)
-	talked = out.Kind == cti.Talked
+	talked = out.Kind == cti.Talked || out.Kind == cti.MovedOn
+	v.movedOn(out)
 	return out, err
 }
 
@@ -74,11 +67,5 @@ func notPicked(err error) cti.Outcome {
 
 // back gives the desk back, after a talk to wrap-up.
 func (v *visit) back(talked bool) {
-	v.floor.post(func(b *board, now time.Time) {
-		if !talked || v.ticket.desk == nil {
-			b.abort(v.ticket, now)
-			b.amendCall(v.ticket.id, now)
-		}
-		b.leave(v.ticket, true, now)
-	})
+	v.floor.post(func(b *board, now time.Time) { b.giveBack(v.ticket, talked, now) })
 }

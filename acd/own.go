@@ -1,32 +1,43 @@
 package acd
 
 import (
-	"fmt"
 	"time"
 
 	"callbox/cti"
 )
 
 // own.go is the floor's part in calls that come to a desk without a queue: those
-// at an agent's own telephone, and those that an agent makes.
+// at an agent's own telephone, those that an agent makes, and those for which an
+// agent is asked by name.
 
-// borrow lends a desk to a call that its agent wants to make, until its phone
-// is picked up or the lease ends.
+// borrow lends the desk of an agent whom somebody names, the agent too, until
+// its phone is picked up or the lease ends.
 func (b *board) borrow(t *ticket, d *desk, now time.Time) (offer, error) {
 	switch {
-	case d.removed:
+	case d == nil || d.removed:
 		return offer{}, cti.ErrNotFound
 	case !d.loggedOn():
-		return offer{}, fmt.Errorf("%w: logged off", ErrRefused)
+		return offer{}, errLoggedOff
+	case d.ticket != nil && d.ticket.id == t.id:
+		return offer{}, errInThis
 	case d.ticket != nil:
-		return offer{}, fmt.Errorf("%w: in another call", ErrRefused)
+		return offer{}, errInCall
 	case !d.phone:
-		return offer{}, fmt.Errorf("no phone: %w", cti.ErrUnreachable)
+		return offer{}, errNoPhone
 	}
+	return b.lease(t, d, "", now), nil
+}
+
+// lease lends a desk to a call until it is picked up, given back or, if neither
+// comes, a while after its phone should have stopped ringing.
+func (b *board) lease(t *ticket, d *desk, why string, now time.Time) offer {
 	b.seize(t, d)
 	lease, ring := d.lease, d.ring()
+	if t.line != nil {
+		ring = t.line.ring()
+	}
 	b.alarms.set(now.Add(ring+leaseMargin), func(now time.Time) { b.sweep(d, lease, now) })
-	return offer{agent: d.ref(), extension: d.agent.Extension, ring: ring}, nil
+	return offer{agent: d.ref(), extension: d.agent.Extension, ring: ring, why: why}
 }
 
 // attend takes the desk whose own telephone rings, or calls out, where it is

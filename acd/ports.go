@@ -26,7 +26,8 @@ type Desks interface {
 }
 
 // Announcer plays what a waiting caller hears (music, announcements) until ctx
-// ends; it must end at once then. Paired by app.
+// ends; it must end at once then. The queue is zero for who waits for one agent.
+// Paired by app.
 type Announcer interface {
 	Wait(ctx context.Context, call *cti.Call, queue Queue) error
 }
