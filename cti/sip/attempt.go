@@ -23,7 +23,8 @@ type attempt struct {
 	target  target
 	callID  wire.CallIDHeader
 	from    wire.FromHeader
-	cti     string // the call's id
+	who     presented // the caller, as the trunk is told
+	cti     string    // the call's id
 	stopped chan struct{}
 	once    sync.Once
 
@@ -32,6 +33,8 @@ type attempt struct {
 	req   *wire.Request
 	tx    *wire.ClientTx
 	heard bool // a provisional response came
+	final int  // the last final response's code, 0 for none
+	quiet quiet
 	early []byte
 	ended bool // CANCEL was sent
 	plain bool // a sealed offer was refused, see [attempt.retreats]
@@ -43,26 +46,12 @@ type attempt struct {
 }
 
 func newAttempt(l *outLeg, t target, as cti.Number, callID string) *attempt {
-	number := as.Raw
-	if number == "" {
-		number = as.E164
-	}
-	if number == "" && l.trunk != nil {
-		number = l.trunk.CallerID
-	}
-	if number == "" {
-		number = "anonymous"
-	}
-	host := hostText(l.s.advertised(t.ep, t.to.Addr()))
+	who := l.trunk.presents(as, hostText(l.s.advertised(t.ep, t.to.Addr())))
 	return &attempt{
-		leg: l, target: t, cti: callID, stopped: make(chan struct{}),
+		leg: l, target: t, cti: callID, stopped: make(chan struct{}), who: who,
 		callID: wire.CallIDHeader(uuid.NewString()),
-		from: wire.FromHeader{
-			DisplayName: quotable(as.Name),
-			Address:     wire.Uri{Scheme: "sip", User: userPart(shown(number)), Host: host},
-			Params:      wire.HeaderParams{{K: "tag", V: wire.GenerateTagN(20)}},
-		},
-		acks: map[string]*wire.Request{},
+		from:   who.from(),
+		acks:   map[string]*wire.Request{},
 	}
 }
 
@@ -94,6 +83,7 @@ func (a *attempt) try() error {
 		if err != nil || res == nil {
 			return err
 		}
+		a.heed(res)
 		if res.StatusCode >= 600 {
 			a.leg.cancelOthers(a) // nobody is to be rung any more (RFC 3261 §21.6)
 		}
@@ -148,6 +138,8 @@ func (a *attempt) build() {
 	if plain(a.cti) && a.cti != "" {
 		req.AppendHeader(wire.NewHeader("X-Callbox-Call", a.cti))
 	}
+	a.who.dress(req)
+	a.target.lead(req)
 	if a.auth != nil {
 		req.AppendHeader(a.auth)
 	}
@@ -172,12 +164,9 @@ func (a *attempt) listen() (*wire.Response, error) {
 			stopped, limit = nil, time.After(a.leg.s.timers.giveUp())
 			a.sendCancel()
 		case <-silence:
-			if !a.heard && len(a.target.next) > 0 {
-				a.tx.Terminate()
-				return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errSilent)
-			}
-			if !a.heard && !a.isStopped() {
-				a.leave()
+			var err error
+			if silence, err = a.staysSilent(); err != nil {
+				return nil, err
 			}
 		case <-a.leg.s.life.Done():
 			a.tx.Terminate()

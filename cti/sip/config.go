@@ -28,6 +28,7 @@ type Config struct {
 	Trunks       []Trunk       `yaml:"trunks"`
 
 	timers timers
+	names  resolver
 }
 
 // TLS is what our tls:// listeners show and whom TLS trunks are believed.

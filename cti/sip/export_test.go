@@ -1,11 +1,12 @@
 package sip
 
 import (
-	"callbox/cti/media"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"callbox/cti/media"
 )
 
 // WithTimers shortens RFC 3261's timers for a test.
@@ -94,17 +95,6 @@ func GoodNonce(n *nonces, nonce string, a netip.Addr) bool { return n.good(nonce
 
 // UseNonce counts a use.
 func UseNonce(n *nonces, nonce string, count int) bool { return n.use(nonce, count, time.Now()) }
-
-// SetAddresses stands in for the name server.
-func (s *Server) SetAddresses(name string, addrs ...string) {
-	t := s.trunks.named(name)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.resolved, t.until = nil, time.Now().Add(time.Hour)
-	for _, a := range addrs {
-		t.resolved = append(t.resolved, netip.MustParseAddrPort(a))
-	}
-}
 
 // NewTestStream reads messages from conn; none passes.
 func NewTestStream(conn net.Conn, known bool) net.Conn {

@@ -34,7 +34,7 @@ func (s *Server) whoCalls(from netip.AddrPort, req *wire.Request) caller {
 	if s.bindings.at(from) != "" || req.GetHeader("authorization") != nil {
 		return caller{kind: phone}
 	}
-	if t := s.trunks.caller(from); t != nil {
+	if t := s.trunks.caller(from, userOf(&req.Recipient)); t != nil {
 		return caller{kind: carrier, trunk: t}
 	}
 	return caller{kind: stranger}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	wire "github.com/emiago/sipgo/sip"
-	"github.com/icholy/digest"
 )
 
 var (
@@ -85,26 +84,3 @@ func (s *Server) bye(d *dialog, tr *trunk) {
 }
 
 func challenges(res *wire.Response) bool { return res.StatusCode == 401 || res.StatusCode == 407 }
-
-// credentials answers a challenge (RFC 3261 §22), for our own trunk's realm
-// only: whoever else asks learns nothing.
-func (s *Server) credentials(req *wire.Request, res *wire.Response, tr *trunk) (name, value string, err error) {
-	ask, name := "WWW-Authenticate", "Authorization"
-	if res.StatusCode == 407 {
-		ask, name = "Proxy-Authenticate", "Proxy-Authorization"
-	}
-	for _, h := range res.GetHeaders(ask) {
-		chal, err := digest.ParseChallenge(h.Value())
-		if err != nil || !digest.CanDigest(chal) || !s.trunks.answers(tr, chal.Realm) {
-			continue
-		}
-		cred, err := digest.Digest(chal, digest.Options{
-			Method: string(req.Method), URI: req.Recipient.String(), Username: tr.Username, Password: tr.Password,
-		})
-		if err != nil {
-			return "", "", fmt.Errorf("answer the challenge: %w", err)
-		}
-		return name, cred.String(), nil
-	}
-	return "", "", errors.New("challenged for a realm that is not the trunk's")
-}

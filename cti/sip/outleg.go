@@ -36,6 +36,7 @@ type target struct {
 	to    netip.AddrPort
 	ep    *endpoint
 	phone bool
+	proxy *wire.Uri        // Route of what is sent there; nil: none
 	next  []netip.AddrPort // the trunk's other addresses, tried when to is silent
 }
 

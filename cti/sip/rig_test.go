@@ -316,6 +316,9 @@ func (w *raw) next(d time.Duration) *ctitest.Message {
 	}
 	_ = w.conn.SetReadDeadline(time.Now().Add(d))
 	n, _, err := w.conn.ReadFromUDPAddrPort(w.buf)
+	for err == nil && strings.TrimSpace(string(w.buf[:n])) == "" { // a keep-alive
+		n, _, err = w.conn.ReadFromUDPAddrPort(w.buf)
+	}
 	if err != nil {
 		return nil
 	}

@@ -134,7 +134,7 @@ func (noDialogs) Left(context.Context) ([]DialogRow, error) { return nil, nil }
 
 func (s *Server) configure(cfg Config) error {
 	var err error
-	if s.trunks, err = newTrunks(cfg.Trunks); err != nil {
+	if s.trunks, err = newTrunks(cfg.Trunks, cfg.names); err != nil {
 		return err
 	}
 	if cfg.ExternalIP != "" {
@@ -186,6 +186,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	background := guard.Group{Log: s.log}
 	background.Go("sweep", func() { s.sweep(ctx) })
+	background.Go("trunks", func() { s.runTrunks(ctx) })
 	background.Go("changes of phones", func() { s.changes.run(ctx) })
 	<-ctx.Done()
 	s.stop(&sockets)

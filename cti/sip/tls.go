@@ -214,21 +214,3 @@ func (ts trunks) hostAt(a netip.AddrPort) string {
 	}
 	return a.Addr().String()
 }
-
-// hostOf is the trunk's host name where a is one of its addresses.
-func (t *trunk) hostOf(a netip.AddrPort) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !slices.Contains(t.resolved, a) {
-		return ""
-	}
-	at := t.Proxy
-	if at == "" {
-		at = t.Address
-	}
-	host, _, err := splitAddress(at)
-	if err != nil {
-		return ""
-	}
-	return host
-}

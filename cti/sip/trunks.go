@@ -1,14 +1,14 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"callbox/cti"
 	"callbox/cti/media"
@@ -16,52 +16,93 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 )
 
-const (
-	resolveLimit = 2 * time.Second
-	resolveKept  = 30 * time.Second
+var (
+	errTrunkFull = errors.New("the trunk's max_calls are in use")
+	errTrunkDown = errors.New("the trunk is out of service")
 )
-
-var errTrunkFull = errors.New("the trunk's max_calls are in use")
 
 // trunk is one carrier at work.
 type trunk struct {
 	Trunk
-	from   []netip.Prefix
-	codecs []media.Law
-	active atomic.Int64
-
-	mu       sync.Mutex // guards what follows
-	resolved []netip.AddrPort
-	until    time.Time
+	from    []netip.Prefix
+	codecs  []media.Law
+	active  atomic.Int64
+	places  *places       // where its requests go, nil without an address
+	proxy   *wire.Uri     // Route of what goes there, nil for none
+	health  *health       // how it is
+	contact *registration // nil when it does not register
 }
 
 type trunks []*trunk
 
-func newTrunks(list []Trunk) (trunks, error) {
+func newTrunks(list []Trunk, names resolver) (trunks, error) {
+	if names == nil {
+		names = net.DefaultResolver
+	}
 	var all trunks
 	for _, t := range list {
-		tr := &trunk{Trunk: t}
-		for _, n := range t.From {
-			p, err := parseNetwork(n)
-			if err != nil {
-				return nil, err
-			}
-			tr.from = append(tr.from, p)
-		}
-		laws, err := t.laws()
+		tr, err := newTrunk(t, names)
 		if err != nil {
 			return nil, err
 		}
-		tr.codecs = laws
 		all = append(all, tr)
 	}
 	return all, nil
 }
 
-// mayCall says whether a is in some trunk's from.
+func newTrunk(t Trunk, names resolver) (*trunk, error) {
+	t.Transport = strings.ToLower(cmp.Or(t.Transport, "udp"))
+	tr := &trunk{Trunk: t, health: newHealth()}
+	for _, n := range t.From {
+		p, err := parseNetwork(n)
+		if err != nil {
+			return nil, err
+		}
+		tr.from = append(tr.from, p)
+	}
+	var err error
+	if tr.codecs, err = t.laws(); err != nil || t.Address == "" {
+		return tr, err
+	}
+	if tr.places, err = newPlaces(names, cmp.Or(t.Proxy, t.Address), t.Transport); err != nil {
+		return nil, err
+	}
+	if t.Proxy != "" {
+		tr.proxy = &wire.Uri{
+			Scheme: "sip", Host: tr.places.host, Port: int(tr.places.port),
+			UriParams: append(wire.HeaderParams{{K: "lr"}}, tr.transportParam()...),
+		}
+	}
+	if t.Register {
+		tr.contact = newRegistration(tr)
+	}
+	return tr, nil
+}
+
+// domain is the host that the trunk's URIs name.
+func (t *trunk) domain() string {
+	host, _, _ := splitAddress(t.Address) // checked by Validate
+	return host
+}
+
+// uri is user at the trunk; "" for the trunk itself.
+func (t *trunk) uri(user string) wire.Uri {
+	host, port, _ := splitAddress(t.Address)
+	return wire.Uri{Scheme: "sip", User: userPart(user), Host: host, Port: int(port), UriParams: t.transportParam()}
+}
+
+// transportParam names the transport where it is not the usual one.
+func (t *trunk) transportParam() wire.HeaderParams {
+	if t.Transport == "udp" {
+		return nil
+	}
+	return wire.HeaderParams{{K: "transport", V: t.Transport}}
+}
+
+// mayCall says whether a is in some trunk's from, or is where it registers.
 func (ts trunks) mayCall(a netip.Addr) bool {
 	for _, t := range ts {
-		if t.width(a) >= 0 {
+		if t.width(a) >= 0 || t.registersAt(a) {
 			return true
 		}
 	}
@@ -69,24 +110,39 @@ func (ts trunks) mayCall(a netip.Addr) bool {
 }
 
 // caller is the trunk whose from holds the source best: the narrowest network,
-// then the trunk whose own address it is.
-func (ts trunks) caller(from netip.AddrPort) *trunk {
+// then the trunk whose own address it is. Where no from does, it is the one
+// that registers there; of several, the one that was called by its user name.
+func (ts trunks) caller(from netip.AddrPort, called string) *trunk {
 	var best *trunk
 	score := -1
 	for _, t := range ts {
-		width := t.width(from.Addr())
-		if width < 0 {
-			continue
-		}
-		points := 2 * width
-		if t.isAt(from) {
-			points++
-		}
-		if points > score {
+		if points := t.claim(from, called); points > score {
 			best, score = t, points
 		}
 	}
 	return best
+}
+
+// claim is how well the source of a request and whom it calls fit the trunk,
+// -1 for not at all.
+func (t *trunk) claim(from netip.AddrPort, called string) int {
+	width := t.width(from.Addr())
+	if width < 0 && !t.registersAt(from.Addr()) {
+		return -1
+	}
+	points := 4 * (width + 1)
+	if t.isAt(from) {
+		points += 2
+	}
+	if t.Register && t.Username == called {
+		points++
+	}
+	return points
+}
+
+// registersAt says whether the trunk registers at a, or did so lately.
+func (t *trunk) registersAt(a netip.Addr) bool {
+	return t.contact != nil && (t.places.holds(a) || t.contact.isAt(a))
 }
 
 func (ts trunks) named(name string) *trunk {
@@ -110,7 +166,7 @@ func (t *trunk) width(a netip.Addr) int {
 }
 
 func (t *trunk) isAt(from netip.AddrPort) bool {
-	return strings.EqualFold(t.Address, from.String())
+	return strings.EqualFold(t.Address, from.String()) || t.places != nil && t.places.has(from)
 }
 
 // enter counts a call; false when max_calls are in use.
@@ -141,6 +197,13 @@ func (ts trunks) answers(t *trunk, realm string) bool {
 	return true
 }
 
+// anyway is the key of a context made by [Anyway].
+type anyway struct{}
+
+// Anyway has [Server.Dial] try a trunk that is out of service, for when there
+// is no other way.
+func Anyway(ctx context.Context) context.Context { return context.WithValue(ctx, anyway{}, true) }
+
 // throughTrunk is the way to NAME/NUMBER; it counts a call of that trunk.
 func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *trunk, error) {
 	name, number, _ := strings.Cut(address, "/")
@@ -152,18 +215,58 @@ func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *t
 		return nil, nil, fmt.Errorf("%w: %q cannot be dialled", cti.ErrNotFound, number)
 	case tr.Address == "":
 		return nil, nil, fmt.Errorf("%w: trunk %s has no address", cti.ErrUnreachable, name)
+	case !tr.health.isUp() && ctx.Value(anyway{}) == nil:
+		return nil, nil, fmt.Errorf("%w: %w: %s", cti.ErrUnreachable, errTrunkDown, tr.health.now().why)
 	}
-	at, err := tr.addresses(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
-	}
-	ep, err := s.endpointFor("UDP", at[0])
+	way, err := s.wayTo(ctx, tr)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
 	if !tr.enter() {
 		return nil, nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, errTrunkFull)
 	}
-	uri := wire.Uri{Scheme: "sip", User: userPart(number), Host: hostText(at[0].Addr()), Port: int(at[0].Port())}
-	return []target{{uri: uri, to: at[0], ep: ep, next: at[1:]}}, tr, nil
+	way.uri = tr.uri(tr.dials(number))
+	return []target{way}, tr, nil
+}
+
+// wayTo is where requests to the trunk go: the best address that a listener of
+// ours reaches, and the next ones that are reached by the same.
+func (s *Server) wayTo(ctx context.Context, tr *trunk) (target, error) {
+	list, err := tr.places.addresses(ctx)
+	if err != nil {
+		return target{}, fmt.Errorf("trunk %s: %w", tr.Name, err)
+	}
+	way := target{proxy: tr.proxy}
+	var fault error
+	for _, to := range list {
+		ep, err := s.endpointFor(strings.ToUpper(tr.Transport), to)
+		switch {
+		case err != nil:
+			fault = err
+		case way.ep == nil:
+			way.ep, way.to = ep, to
+		case way.ep == ep && len(way.next) < mostAddresses-1:
+			way.next = append(way.next, to)
+		}
+	}
+	if way.ep == nil {
+		return target{}, fmt.Errorf("trunk %s: %w", tr.Name, fault)
+	}
+	return way, nil
+}
+
+// lead puts the Route to a proxy on a request that is sent to t.
+func (t target) lead(req *wire.Request) {
+	if t.proxy != nil {
+		req.AppendHeader(&wire.RouteHeader{Address: *t.proxy.Clone()})
+	}
+}
+
+// hostOf is the trunk's host name where a is one of its addresses, as far as
+// they were looked up.
+func (t *trunk) hostOf(a netip.AddrPort) string {
+	if t.places == nil || !t.places.has(a) {
+		return ""
+	}
+	return t.places.host
 }
