@@ -36,7 +36,7 @@ func TestBentPackets(t *testing.T) {
 }
 
 func TestNoAllocationAPacket(t *testing.T) {
-	s := newSound([]media.Law{media.PCMA})
+	s := newSound([]media.Law{media.PCMA}, nil)
 	if err := s.open(netip.MustParseAddr("127.0.0.1")); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package ctitest
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -28,6 +29,10 @@ func (p *Phone) ring(m *Message, from netip.AddrPort) {
 	t.invite, t.peer, t.localTag, t.remoteTag = m, from, token(), m.Tag("From")
 	t.remote, t.local = m.Get("From"), m.Get("To")
 	t.target, t.routes = addressURI(m.Get("Contact")), m.All("Record-Route")
+	if _, err := t.agree(m.Body); errors.Is(err, errSealed) {
+		p.answer(m, m.Reply(488, "Not Acceptable Here", t.localTag), from)
+		return
+	}
 	if err := t.open(p.addr.Addr()); err != nil {
 		p.answer(m, m.Reply(500, "No Port", t.localTag), from)
 		return

@@ -1,14 +1,15 @@
 package ctitest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -37,24 +38,27 @@ var (
 
 // PhoneConfig is how a [Phone] is set.
 type PhoneConfig struct {
-	Listen   string             // IP:PORT, 127.0.0.1:0 when empty
-	Server   string             // IP:PORT of callbox (or any SIP server)
-	User     string             // the extension, or the number that calls come from
-	Name     string             // display name
-	Password string             // for REGISTER
-	SHA256   bool               // answers the SHA-256 challenge instead of the MD5 one
-	Laws     []media.Law        // codecs offered and taken, in order; A-law and µ-law when empty
-	Expires  time.Duration      // Run keeps the phone registered for so long at a time; 0: only Register does
-	OnCall   func(t *Talk) Plan // decides about incoming calls, in a goroutine each; nil: they go to Incoming
-	Backlog  int                // incoming calls kept for Incoming, then 486; 64 when 0
-	Log      *slog.Logger       // default: none
+	Listen    string             // IP:PORT, 127.0.0.1:0 when empty
+	Server    string             // IP:PORT of callbox (or any SIP server)
+	Transport string             // udp, tcp or tls; udp when empty
+	TLS       *tls.Config        // what a TLS phone shows and believes; nil: a certificate of its own, and everybody
+	SRTP      []string           // suites offered and taken, in order; none: RTP in the clear, and a sealed offer is refused
+	User      string             // the extension, or the number that calls come from
+	Name      string             // display name
+	Password  string             // for REGISTER
+	SHA256    bool               // answers the SHA-256 challenge instead of the MD5 one
+	Laws      []media.Law        // codecs offered and taken, in order; A-law and µ-law when empty
+	Expires   time.Duration      // Run keeps the phone registered for so long at a time; 0: only Register does
+	OnCall    func(t *Talk) Plan // decides about incoming calls, in a goroutine each; nil: they go to Incoming
+	Backlog   int                // incoming calls kept for Incoming, then 486; 64 when 0
+	Log       *slog.Logger       // default: none
 }
 
 // Phone is a SIP telephone, or with many calls a carrier. Its methods may be
 // called from any goroutine while Run runs.
 type Phone struct {
 	cfg    PhoneConfig
-	conn   *net.UDPConn
+	link   link
 	addr   netip.AddrPort
 	server netip.AddrPort
 	tag    string // in From of REGISTER and OPTIONS
@@ -100,21 +104,20 @@ func NewPhone(cfg PhoneConfig) (*Phone, error) {
 	}
 	var server netip.AddrPort
 	if cfg.Server != "" {
-		if server, err = netip.ParseAddrPort(strings.TrimPrefix(cfg.Server, "udp://")); err != nil {
+		if server, err = netip.ParseAddrPort(cfg.Server[strings.LastIndexByte(cfg.Server, '/')+1:]); err != nil {
 			return nil, fmt.Errorf("phone: server: %w", err)
 		}
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-	if err != nil {
+	p := &Phone{
+		cfg: cfg, server: server, tag: token(), regID: token(),
+		in: make(chan *Talk, cfg.Backlog), registered: make(chan struct{}), over: context.Background(),
+		calls: map[string]*Talk{}, waiting: map[string]chan *Message{}, answered: map[string]reply{},
+	}
+	if p.link, err = newLink(cfg, at, &p.crew); err != nil {
 		return nil, fmt.Errorf("phone: %w", err)
 	}
-	bound := conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	return &Phone{
-		cfg: cfg, conn: conn, server: server, tag: token(), regID: token(),
-		addr: netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()),
-		in:   make(chan *Talk, cfg.Backlog), registered: make(chan struct{}), over: context.Background(),
-		calls: map[string]*Talk{}, waiting: map[string]chan *Message{}, answered: map[string]reply{},
-	}, nil
+	p.addr = p.link.addr()
+	return p, nil
 }
 
 // token is a random word for tags, branches and Call-IDs.
@@ -149,12 +152,15 @@ func (p *Phone) Run(ctx context.Context) error {
 		<-ctx.Done()
 		p.hangUpAll()
 		<-unregistered
-		_ = p.conn.Close()
+		p.link.close()
 	})
-	err := p.read(ctx)
+	err := p.link.run(ctx, p.hear)
 	stop()
 	<-p.crew.Quiet()
-	return err
+	if err != nil {
+		return fmt.Errorf("phone: %w", err)
+	}
+	return nil
 }
 
 // life is done when the phone's Run ends.
@@ -178,25 +184,15 @@ func (p *Phone) hangUpAll() {
 	}
 }
 
-func (p *Phone) read(ctx context.Context) error {
-	buf := make([]byte, 65536)
-	for {
-		n, from, err := p.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("phone: %w", err)
-		}
-		m, err := ParseMessage(buf[:n])
-		if err != nil {
-			p.cfg.Log.Debug("phone: unreadable message", "err", err)
-			continue
-		}
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		if fell := guard.Call(func() { p.take(m, from) }); fell != nil {
-			p.cfg.Log.Error("phone: message not served", "err", fell)
-		}
+// hear takes what came from the network.
+func (p *Phone) hear(data []byte, from netip.AddrPort) {
+	m, err := ParseMessage(data)
+	if err != nil {
+		p.cfg.Log.Debug("phone: unreadable message", "err", err)
+		return
+	}
+	if fell := guard.Call(func() { p.take(m, from) }); fell != nil {
+		p.cfg.Log.Error("phone: message not served", "err", fell)
 	}
 }
 
@@ -224,7 +220,7 @@ func (p *Phone) repeat(m *Message, from netip.AddrPort) bool {
 }
 
 func (p *Phone) send(data []byte, to netip.AddrPort) {
-	if _, err := p.conn.WriteToUDPAddrPort(data, to); err != nil {
+	if err := p.link.send(data, to); err != nil {
 		p.cfg.Log.Debug("phone: not sent", "err", err)
 	}
 }
@@ -332,6 +328,9 @@ func (p *Phone) begin(req *Message, to netip.AddrPort) (responses <-chan *Messag
 	var once sync.Once
 	data := req.Bytes()
 	p.send(data, to)
+	if p.transport() != "UDP" { // nothing gets lost
+		return w, func() {}
+	}
 	p.crew.Go("repeat a request", func() {
 		wait := timerT1
 		for {
@@ -398,12 +397,19 @@ func (p *Phone) Request(method, uri string) *Message {
 }
 
 func (p *Phone) via() string {
-	return "SIP/2.0/UDP " + p.addr.String() + ";branch=z9hG4bK" + token() + ";rport"
+	return "SIP/2.0/" + p.transport() + " " + p.addr.String() + ";branch=z9hG4bK" + token() + ";rport"
 }
 
 func (p *Phone) contact(user string) string {
-	return "<sip:" + user + "@" + p.addr.String() + ">"
+	uri := "sip:" + user + "@" + p.addr.String()
+	if t := p.transport(); t != "UDP" {
+		uri += ";transport=" + strings.ToLower(t)
+	}
+	return "<" + uri + ">"
 }
+
+// transport is the phone's, as it stands in Via.
+func (p *Phone) transport() string { return strings.ToUpper(cmp.Or(p.cfg.Transport, "udp")) }
 
 func (p *Phone) from(user, name string) string {
 	uri := "<sip:" + user + "@" + p.addr.Addr().String() + ">"

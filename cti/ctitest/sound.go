@@ -38,6 +38,7 @@ type sound struct {
 	started bool
 	closed  bool
 	agreed  agreement
+	seal    seal
 	version int // of our SDP
 	muted   bool
 	held    bool // we said that we would not send
@@ -58,9 +59,9 @@ type sound struct {
 	ear     ear
 }
 
-func newSound(laws []media.Law) *sound {
+func newSound(laws []media.Law, suites []string) *sound {
 	return &sound{
-		laws: laws, done: make(chan struct{}), ssrc: rand.Uint32(), agreed: agreement{law: laws[0]},
+		laws: laws, seal: seal{suites: suites}, done: make(chan struct{}), ssrc: rand.Uint32(), agreed: agreement{law: laws[0]},
 		seq: uint16(rand.Uint32()), stamp: rand.Uint32(),
 	}
 }
@@ -88,6 +89,10 @@ func (s *sound) start(text string) error {
 		return err
 	}
 	s.mu.Lock()
+	if err := s.seal.use(a.crypto); err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	s.agreed = a
 	for i := range s.silence {
 		s.silence[i] = a.law.Silence()
@@ -181,6 +186,10 @@ func (s *sound) write(pt uint8, stamp uint32, data []byte, marker bool) {
 	binary.BigEndian.PutUint32(b[4:], stamp)
 	binary.BigEndian.PutUint32(b[8:], s.ssrc)
 	s.seq++
+	b, err := s.seal.close(b)
+	if err != nil {
+		return
+	}
 	if _, err := s.conn.WriteToUDPAddrPort(b, s.agreed.remote); err == nil {
 		s.sent++
 	}
@@ -224,7 +233,9 @@ func (s *sound) hear() {
 		}
 		now := time.Now()
 		s.mu.Lock()
-		s.ear.take(buf[:n], s.agreed.events, now)
+		if inner := s.seal.open(buf[:n]); inner != nil {
+			s.ear.take(inner, s.agreed.events, now)
+		}
 		s.mu.Unlock()
 	}
 }

@@ -59,7 +59,7 @@ type Times struct {
 
 func newTalk(p *Phone, id string, outgoing bool) *Talk {
 	return &Talk{
-		phone: p, id: id, outgoing: outgoing, sound: newSound(p.cfg.Laws),
+		phone: p, id: id, outgoing: outgoing, sound: newSound(p.cfg.Laws, p.cfg.SRTP),
 		ringing: make(chan struct{}), answered: make(chan struct{}),
 		acked: make(chan struct{}), ended: make(chan struct{}), times: Times{Begin: time.Now()},
 	}
