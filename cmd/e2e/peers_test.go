@@ -21,6 +21,7 @@ type baresip struct {
 	*process
 	t   *testing.T
 	dir string
+	sip string // where it listens
 	ctl net.Conn
 	rd  *bufio.Reader
 }
@@ -51,7 +52,7 @@ net_interface 127.0.0.1
 	put(t, filepath.Join(dir, "tone.wav"), toneWAV(float64(hz), time.Minute))
 	put(t, filepath.Join(dir, "accounts"), []byte(account+";audio_codecs="+codec+"\n"))
 	put(t, filepath.Join(dir, "contacts"), nil)
-	b := &baresip{t: t, dir: dir, process: launch(t, dir, "baresip", "-f", dir, "-p", dir)}
+	b := &baresip{t: t, dir: dir, sip: fmt.Sprintf("127.0.0.1:%d", sip), process: launch(t, dir, "baresip", "-f", dir, "-p", dir)}
 	wait(t, "baresip's control port", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(control))
 		if err == nil {

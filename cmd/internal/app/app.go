@@ -236,8 +236,12 @@ func (a *app) openFloor(ctx context.Context) error {
 }
 
 func (a *app) openCalls(context.Context) error {
+	quiet, dialing := a.Box.Calls.Rules()
 	a.calls = cti.NewServer(
-		cti.Config{AreaCode: a.Box.AreaCode, Lookup: cti.LookupConfig(a.Box.Lookup), Log: a.Log},
+		cti.Config{
+			AreaCode: a.Box.AreaCode, Lookup: cti.LookupConfig(a.Box.Lookup), NoAudio: quiet, Dialing: dialing,
+			Zone: a.Box.Location(), Log: a.Log,
+		},
 		cti.Deps{
 			Engine: a.engine, Recorder: shelf{a.shelf}, Ledger: a.metrics.Ledger(a.journal),
 			Directory: a.db, Fetcher: fetcher{outbound.Client(nil, true)},
@@ -250,7 +254,7 @@ func (a *app) openPhones(context.Context) error {
 	var err error
 	a.phones, err = sip.New(a.Box.SIP, sip.Deps{
 		Engine: a.engine, Calls: a.calls, Accounts: phones{a.db, a.Log},
-		Bindings: phones{a.db, a.Log}, Dialogs: dialogs{a.db, a.Log}, Log: a.Log,
+		Bindings: phones{a.db, a.Log}, Dialogs: dialogs{a.db, a.Log}, Journal: a.journal, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -268,6 +272,7 @@ func (a *app) answer(ctx context.Context) error {
 	if err := a.site.route(ctx); err != nil {
 		return err
 	}
+	a.life.start("calls", a.calls.Run)
 	a.life.start("sip", a.phones.Run)
 	a.life.start("lines", a.lines.Run)
 	a.life.start("phones' changes", a.followPhones)

@@ -55,9 +55,7 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 	needed("database", a.askDatabase(ctx))
 	needed("sip", nil) // it listens, or the daemon is down
 	needed("disk", a.askDisk())
-	for _, t := range a.Box.SIP.Trunks {
-		r.Parts["trunk "+t.Name] = a.health.note("trunk "+t.Name, nil)
-	}
+	a.trunkParts(r.Parts)
 	for _, l := range a.lines.States() {
 		var err error
 		if l.State != voicebox.InService {
@@ -79,6 +77,21 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 	}
 	a.doorParts(r.Parts)
 	return r
+}
+
+// trunkParts are the trunks; one that is down leaves the box ready.
+func (a *app) trunkParts(parts map[string]api.Part) {
+	for _, t := range a.phones.Trunks() {
+		var err error
+		if !t.Up {
+			err = errors.New(t.Why)
+		}
+		part := a.health.note("trunk "+t.Name, err)
+		if !t.Since.IsZero() {
+			part.Since = stamp.At(t.Since)
+		}
+		parts["trunk "+t.Name] = part
+	}
 }
 
 func (a *app) askDatabase(ctx context.Context) error {
@@ -116,8 +129,11 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 		state := carrier.State()
 		g.CMPPWindowUsed[name], g.CMPPWindow[name] = state.WindowUsed, state.Window
 	}
-	for _, t := range a.Box.SIP.Trunks {
-		g.LineState[t.Name] = 1
+	for _, t := range a.phones.Trunks() {
+		g.LineState[t.Name] = 0
+		if t.Up {
+			g.LineState[t.Name] = 1
+		}
 	}
 	for _, l := range a.lines.States() {
 		g.LineState[l.Label] = 0

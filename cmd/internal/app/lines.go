@@ -82,18 +82,30 @@ func (e exits) Exits(to cti.Number) []cti.Exit {
 	if number == "" {
 		number = to.Raw
 	}
-	var ways []cti.Exit
-	for _, t := range e.Box.SIP.Trunks {
-		ways = append(ways, cti.Exit{
-			Device: cti.Device("trunk:" + t.Name + "/" + number), As: cti.Number{Raw: t.CallerID}, Line: t.Name,
-		})
-	}
+	ways := e.trunkExits(number)
 	for _, label := range e.lines.Free() {
 		ways = append(ways, cti.Exit{
 			Device: cti.Device("line:" + label + "/" + to.Raw), As: cti.Number{Raw: e.numberOf(label)}, Line: label,
 		})
 	}
 	return ways
+}
+
+// trunkExits are the trunks in their order; those that are down come last, since
+// their health may be known too late.
+func (a *app) trunkExits(number string) []cti.Exit {
+	var ways, last []cti.Exit
+	for i, t := range a.phones.Trunks() {
+		exit := cti.Exit{
+			Device: cti.Device("trunk:" + t.Name + "/" + number), As: cti.Number{Raw: a.Box.SIP.Trunks[i].CallerID}, Line: t.Name,
+		}
+		if t.Up {
+			ways = append(ways, exit)
+		} else {
+			last = append(last, exit)
+		}
+	}
+	return append(ways, last...)
 }
 
 // numberOf is a line's own number, which the far side sees.

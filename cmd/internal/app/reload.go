@@ -45,6 +45,7 @@ func restarts(old, now *config.Box) (sections []string) {
 		{"secret_key_file", old.SecretKeyFile, now.SecretKeyFile},
 		{"http", old.HTTP, now.HTTP},
 		{"sip", old.SIP, now.SIP},
+		{"calls", old.Calls, now.Calls},
 		{"voicebox", old.Voicebox, now.Voicebox},
 		{"sms", old.SMS, now.SMS},
 		{"lookup", old.Lookup, now.Lookup},

@@ -15,20 +15,23 @@ import (
 // changes and never changed.
 type routes struct {
 	area  string
-	desks attender
+	desks desks
 	byKey map[string]string // number, in one form, to flow
 	flows map[string]*ivr.Flow
 }
 
 var _ cti.Router = routes{}
 
-// attender serves the calls of a line on which an agent's own telephone hangs.
-type attender interface {
+// desks serve calls that go to agents: on a line on which an agent's own
+// telephone hangs, to one agent, or to a queue.
+type desks interface {
 	Attend(agent string) cti.Handler
+	Agent(id string) cti.Handler
+	Queue(id string) cti.Handler
 }
 
 // newRoutes builds the handlers of all stored flows and the table of numbers.
-func newRoutes(ctx context.Context, db *storage.DB, area string, desks attender, deps ivr.Deps) (routes, error) {
+func newRoutes(ctx context.Context, db *storage.DB, area string, desks desks, deps ivr.Deps) (routes, error) {
 	r := routes{area: area, desks: desks, byKey: map[string]string{}, flows: map[string]*ivr.Flow{}}
 	stored, err := db.Flows(ctx)
 	if err != nil {
@@ -60,11 +63,16 @@ func handler(doc storage.Flow, deps ivr.Deps) (*ivr.Flow, error) {
 	return ivr.New(graph, "", deps)
 }
 
-// Route finds the desk whose telephone hangs on the line, the flow that next
-// names, or that of the dialled number.
+// Route finds the desk whose telephone hangs on the line, the agent, queue or
+// flow that next names, or the flow of the dialled number.
 func (r routes) Route(o cti.Origin, next cti.Target) (cti.Handler, error) {
-	if o.Attend != "" && next == (cti.Target{}) {
+	switch {
+	case o.Attend != "" && next == (cti.Target{}):
 		return r.desks.Attend(o.Attend), nil
+	case next.Agent != "":
+		return r.desks.Agent(next.Agent), nil
+	case next.Queue != "":
+		return r.desks.Queue(next.Queue), nil
 	}
 	id := next.Flow
 	if next == (cti.Target{}) {

@@ -33,6 +33,7 @@ type Box struct {
 	SecretKeyFile string        `yaml:"secret_key_file"`
 	HTTP          HTTP          `yaml:"http"`
 	SIP           sip.Config    `yaml:"sip"`
+	Calls         Calls         `yaml:"calls"`
 	Voicebox      []Voicebox    `yaml:"voicebox"`
 	SMS           SMS           `yaml:"sms"`
 	Lookup        Lookup        `yaml:"lookup"`
