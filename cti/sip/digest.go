@@ -35,9 +35,26 @@ type nonces struct {
 	used map[string]nonceUse
 }
 
+// nonceUse are the counts that a nonce was used with: the highest one and, as
+// bits, the 63 below it. A phone's requests may be served in another order than
+// it sent them.
 type nonceUse struct {
-	count int
+	top   int
+	seen  uint64 // bit i: top-i was there
 	until time.Time
+}
+
+// next is u after a use with count; false for a replay.
+func (u nonceUse) next(count int) (nonceUse, bool) {
+	switch behind := u.top - count; {
+	case behind < 0:
+		u.seen, u.top = u.seen<<-behind|1, count
+	case behind > 63 || u.seen&(1<<behind) != 0:
+		return u, false
+	default:
+		u.seen |= 1 << behind
+	}
+	return u, true
 }
 
 func newNonces(secret []byte) *nonces { return &nonces{secret: secret, used: map[string]nonceUse{}} }
@@ -76,13 +93,14 @@ func (n *nonces) use(nonce string, count int, now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	last, again := n.used[nonce]
-	if again && count <= last.count {
+	if !again {
+		last = nonceUse{top: count - 1, until: now.Add(nonceLife)}
+	}
+	u, ok := last.next(count)
+	if !ok || !again && len(n.used) >= noncesKept { // only a flood of right answers gets there
 		return false
 	}
-	if len(n.used) >= noncesKept && !again {
-		return false // only a flood of right answers can get here
-	}
-	n.used[nonce] = nonceUse{count: count, until: now.Add(nonceLife)}
+	n.used[nonce] = u
 	return true
 }
 
@@ -100,7 +118,7 @@ func (n *nonces) sweep(now time.Time) {
 // the first they see.
 var algorithms = []string{"MD5", "SHA-256"}
 
-// challenge is one WWW-Authenticate value.
+// challenge is the value of one WWW-Authenticate or Proxy-Authenticate.
 func challenge(algorithm, nonce string, stale bool) string {
 	c := digest.Challenge{Realm: Realm, Nonce: nonce, Algorithm: algorithm, Stale: stale, QOP: []string{"auth"}}
 	return c.String()

@@ -152,7 +152,10 @@ func (s *Server) admitAck(req *wire.Request, known bool) bool {
 }
 
 func (s *Server) admitInDialog(p packet, req *wire.Request, known bool, now time.Time) bool {
-	if s.dialogs.find(req) != nil {
+	if d := s.dialogs.find(req); d != nil && d.mayUse(p.from) {
+		return true
+	}
+	if req.Method == wire.SUBSCRIBE && s.subscriptions.find(req, p.from) != nil {
 		return true
 	}
 	if known {

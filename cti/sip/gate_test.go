@@ -45,7 +45,7 @@ func TestPrecheck(t *testing.T) {
 		"content type":      {[]string{"application/sdp", "application/unknown"}, 415},
 		"encoded":           {[]string{"Content-Type", "Content-Encoding: gzip\r\nContent-Type"}, 415},
 		"many headers":      {[]string{"Content-Type", strings.Repeat("X-A: 1\r\n", 120) + "Content-Type"}, 513},
-		"unserved method":   {[]string{"INVITE sip", "SUBSCRIBE sip", "1 INVITE", "1 SUBSCRIBE"}, 405},
+		"unserved method":   {[]string{"INVITE sip", "PUBLISH sip", "1 INVITE", "1 PUBLISH"}, 405},
 		"unknown method":    {[]string{"INVITE sip", "NEWMETHOD sip", "1 INVITE", "1 NEWMETHOD"}, 501},
 		"CSeq too large":    {[]string{"CSeq: 1 ", "CSeq: 4294967296 "}, 400},
 		"dialog of nobody":  {[]string{"To: <sip:4001234567@{to}>", "To: <sip:4001234567@{to}>;tag=x"}, 481},

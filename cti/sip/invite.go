@@ -31,7 +31,7 @@ const (
 // Authorization header is a phone, then the trunks' from decides, everybody
 // else is a stranger.
 func (s *Server) whoCalls(from netip.AddrPort, req *wire.Request) caller {
-	if s.bindings.at(from) != "" || req.GetHeader("authorization") != nil {
+	if s.bindings.at(from) != "" || req.GetHeader("authorization") != nil || len(ownCredentials(req)) > 0 {
 		return caller{kind: phone}
 	}
 	if t := s.trunks.caller(from, userOf(&req.Recipient)); t != nil {

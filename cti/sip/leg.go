@@ -114,10 +114,11 @@ func (l *leg) Err() error {
 	return l.err
 }
 
-func (l *leg) alert() { l.alertOne.Do(func() { close(l.alerting) }) }
+func (l *leg) alert() { l.alertOne.Do(func() { close(l.alerting); l.s.legs.changed(l) }) }
 
 // pickUp moves the leg to talking in d; false when it is too late.
 func (l *leg) pickUp(d *dialog) bool {
+	defer l.s.legs.changed(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	to, ok := l.state.next(picksUp)

@@ -6,6 +6,8 @@ import (
 
 // legs are all legs that are not over.
 type legs struct {
+	changed func(*leg) // told, with no lock held, of every step of a leg
+
 	mu  sync.Mutex
 	all map[*leg]func(cause string)
 }
@@ -13,12 +15,14 @@ type legs struct {
 func newLegs() *legs { return &legs{all: map[*leg]func(string){}} }
 
 func (ls *legs) add(l *leg, hangup func(string)) {
+	defer ls.changed(l)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.all[l] = hangup
 }
 
 func (ls *legs) remove(l *leg) {
+	defer ls.changed(l)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	delete(ls.all, l)

@@ -91,12 +91,12 @@ func checkCSeq(req *wire.Request) *fault {
 
 // methods we serve, in the order of Allow.
 var methods = []wire.RequestMethod{
-	wire.INVITE, wire.ACK, wire.CANCEL, wire.BYE, wire.OPTIONS, wire.UPDATE, wire.INFO, wire.REGISTER,
+	wire.INVITE, wire.ACK, wire.CANCEL, wire.BYE, wire.OPTIONS, wire.UPDATE, wire.INFO, wire.REGISTER, wire.SUBSCRIBE,
 }
 
 // unserved are methods that exist and are not allowed here.
 var unserved = map[wire.RequestMethod]bool{
-	wire.SUBSCRIBE: true, wire.NOTIFY: true, wire.REFER: true, wire.MESSAGE: true, wire.PRACK: true, wire.PUBLISH: true,
+	wire.NOTIFY: true, wire.REFER: true, wire.MESSAGE: true, wire.PRACK: true, wire.PUBLISH: true,
 }
 
 func checkMethod(req *wire.Request) *fault {

@@ -51,17 +51,19 @@ type Server struct {
 	txl    *wire.TransactionLayer
 	parser *wire.Parser
 
-	trunks    trunks
-	bindings  *bindings
-	registrar *registrar
-	changes   *changes
-	ways      *ways
-	shield    *shield
-	peers     *peers
-	invites   *invites
-	dialogs   *dialogs
-	legs      *legs
-	count     counters
+	trunks        trunks
+	bindings      *bindings
+	registrar     *registrar
+	changes       *changes
+	ways          *ways
+	shield        *shield
+	peers         *peers
+	invites       *invites
+	dialogs       *dialogs
+	legs          *legs
+	subscriptions *subscriptions
+	keepalive     *keepalive
+	count         counters
 
 	endpoints []*endpoint
 	udp       []*udpSocket
@@ -159,6 +161,7 @@ func (s *Server) configure(cfg Config) error {
 	s.bindings = newBindings(s.deps.Bindings, cfg.MaxContacts, s.changes)
 	s.registrar = &registrar{s: s, nonces: newNonces(s.secret)}
 	s.shield, s.peers, s.invites, s.dialogs, s.legs = newShield(), newPeers(), newInvites(), newDialogs(), newLegs()
+	s.subscriptions, s.keepalive, s.legs.changed = newSubscriptions(), newKeepalive(cfg.Keepalive), s.watchLegs
 	return nil
 }
 
@@ -188,6 +191,8 @@ func (s *Server) Run(ctx context.Context) error {
 	background.Go("sweep", func() { s.sweep(ctx) })
 	background.Go("trunks", func() { s.runTrunks(ctx) })
 	background.Go("changes of phones", func() { s.changes.run(ctx) })
+	background.Go("subscribers", func() { s.tellSubscribers(ctx) })
+	background.Go("keepalive of phones", func() { s.keepAlive(ctx) })
 	<-ctx.Done()
 	s.stop(&sockets)
 	background.Wait()
@@ -282,6 +287,8 @@ func (s *Server) route(req *wire.Request, tx *wire.ServerTx) {
 	case req.Method == wire.ACK: // of an answer that was no 2xx, or of nothing
 	case req.Method == wire.REGISTER:
 		s.onRegister(req, tx)
+	case req.Method == wire.SUBSCRIBE:
+		s.onSubscribe(req, tx)
 	case tagOf(req.To()) != "":
 		s.onInDialog(req, tx)
 	case req.Method == wire.INVITE:

@@ -23,16 +23,19 @@ type Stats struct {
 	ConnsRefused uint64 // TCP connections over the limits or without framing
 
 	Legs, Dialogs, Extensions int // now
+	Bindings, Subscriptions   int // now: registered phones, and their wishes to be told of extensions and mailboxes
 }
 
 // Stats gives the counters.
 func (s *Server) Stats() Stats {
 	c := &s.count
+	extensions, phones := s.bindings.count()
 	return Stats{
 		Calls: c.calls.Load(), Refused: c.refused.Load(), Dropped: c.dropped.Load(),
 		Malformed: c.malformed.Load(), AuthFailed: c.authFailed.Load(), Bans: s.shield.banCount(),
 		Unacked: c.unacked.Load(), Panics: c.panics.Load(), Relistened: c.revived.Load(),
 		ConnsRefused: c.connsRefused.Load(),
-		Legs:         s.legs.count(), Dialogs: s.dialogs.open(), Extensions: s.bindings.count(),
+		Legs:         s.legs.count(), Dialogs: s.dialogs.open(), Extensions: extensions,
+		Bindings: phones, Subscriptions: s.subscriptions.count(),
 	}
 }
