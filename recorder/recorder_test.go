@@ -608,6 +608,7 @@ type disk struct {
 	create, sync error
 	mu           sync.Mutex
 	before       func() error
+	last         *memory
 }
 
 func (d *disk) set(before func() error) {
@@ -616,7 +617,19 @@ func (d *disk) set(before func() error) {
 	d.before = before
 }
 
-func (d *disk) Create(string) (recorder.File, error) { return &memory{disk: d}, d.create }
+func (d *disk) Create(string) (recorder.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = &memory{disk: d}
+	return d.last, d.create
+}
+
+// file is the one made last.
+func (d *disk) file() *memory {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last
+}
 
 func (d *disk) Sync() error { return d.sync }
 

@@ -74,6 +74,8 @@ type Result struct {
 	SHA256         string
 	Path           string // as in [Row]
 	Mixed          bool
+	Pauses         int     // how often silence was asked for
+	PausedSeconds  float64 // and for how long
 }
 
 // Shelf records calls.
@@ -289,7 +291,12 @@ func (s *Shelf) close(t *take) {
 		s.closeFile(t)
 	}
 	r := t.settle()
-	t.result = Result{r.State, r.Seconds, r.Missing, r.Why, r.SHA256, r.Path, r.Mixed}
+	t.result = Result{
+		State: r.State, Seconds: r.Seconds, MissingSeconds: r.Missing, Why: r.Why, SHA256: r.SHA256,
+		Path: r.Path, Mixed: r.Mixed,
+	}
+	times, length := t.paused()
+	t.result.Pauses, t.result.PausedSeconds = times, seconds(length)
 }
 
 func (s *Shelf) closeFile(t *take) {

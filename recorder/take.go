@@ -44,6 +44,7 @@ type take struct {
 	late    []piece
 	lateLen int
 	gaps    []span // what found no room
+	pauses  []span // in order; what is in them is not kept
 
 	io      sync.Mutex // before mu
 	file    File
@@ -105,8 +106,12 @@ func (t *take) Sound(side media.Side, at int64, payload []byte) {
 	}
 }
 
-// miss notes frames that were not kept; the two sides of one moment count once.
+// miss notes frames that were not kept; the two sides of one moment count once,
+// what nobody wanted does not.
 func (t *take) miss(at, end int64) {
+	if t.unwanted(at, end) {
+		return
+	}
 	if n := len(t.gaps); n > 0 && at >= t.gaps[n-1].from && at <= t.gaps[n-1].to {
 		t.gaps[n-1].to = max(t.gaps[n-1].to, end)
 		return
@@ -140,7 +145,9 @@ func (t *take) keepLate(side media.Side, at int64, sound []byte) {
 		t.miss(at, at+int64(len(sound)))
 		return
 	}
-	t.late = append(t.late, piece{side, at, append([]byte(nil), sound...)})
+	sound = bytes.Clone(sound)
+	t.hush(sound, at, 1)
+	t.late = append(t.late, piece{side, at, sound})
 	t.lateLen += len(sound)
 }
 
@@ -173,6 +180,7 @@ func (t *take) cut(to []byte, upto int64) []byte {
 		return to
 	}
 	t.reach(t.base + n)
+	t.hush(t.buf[:n*wav.Channels], t.base, wav.Channels)
 	to = append(to, t.buf[:n*wav.Channels]...)
 	rest := t.buf[n*wav.Channels:]
 	if cap(t.buf) > roomKept {
