@@ -31,6 +31,9 @@ type Call struct {
 	lookup *lookup
 	mail   chan request
 
+	cessions     chan cession
+	conversation *conversation // of the goroutine that runs the call; nil: nobody talks
+
 	informed chan<- chan struct{} // see follow; nil: the numbers were known at the start
 
 	ctx    context.Context // the call's life; its cause says who ended it
@@ -40,8 +43,8 @@ type Call struct {
 	origin  Origin
 	record  CDR
 	where   string
-	pending *Ref // the agent who is rung or talks
-	talking bool
+	pending *Ref          // the agent who is rung or talks
+	talks   chan struct{} // closed when the talk that runs is over; nil: none
 	stop    func(context.Context) Recording
 	outside *hearing   // what is heard of the outside party, once it was answered
 	others  []*hearing // and of those who joined
@@ -53,7 +56,7 @@ func newCall(ctx context.Context, s *Server, id string, leg Leg) *Call {
 	c := &Call{
 		id: id, server: s, leg: leg, origin: o, where: WhereIVR,
 		log:  s.cfg.Log.With("call", id),
-		mail: make(chan request),
+		mail: make(chan request), cessions: make(chan cession),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.record = CDR{
@@ -126,6 +129,7 @@ func (c *Call) Record() CDR {
 func (r CDR) clone() CDR {
 	r.IVRPath, r.Offers, r.Legs = slices.Clone(r.IVRPath), slices.Clone(r.Offers), slices.Clone(r.Legs)
 	r.UserData = maps.Clone(r.UserData)
+	r.Recording.Pauses = slices.Clone(r.Recording.Pauses)
 	return r
 }
 
@@ -155,8 +159,18 @@ func (c *Call) agentID() string {
 
 // note fills an event with what the call knows and hands it to the ledger.
 func (c *Call) note(e Event) {
+	c.noteWith(e, true)
+}
+
+// noteAlone notes an event without the record.
+func (c *Call) noteAlone(e Event) { c.noteWith(e, false) }
+
+func (c *Call) noteWith(e Event, record bool) {
 	r := c.Record()
-	e.CallID, e.Line, e.Call = c.id, r.Line, &r
+	e.CallID, e.Line = c.id, r.Line
+	if record {
+		e.Call = &r
+	}
 	e.Calling, e.Called = &r.From, &r.To
 	if e.Queue == nil {
 		e.Queue = r.Queue
@@ -229,7 +243,11 @@ func (c *Call) stopRecording(ctx context.Context) {
 	}
 	done := stop(ctx)
 	done.ID = c.id
-	c.update(func(r *CDR) { r.Recording = done })
+	c.update(func(r *CDR) {
+		r.Recording.endPause()
+		done.Pauses = r.Recording.Pauses
+		r.Recording = done
+	})
 	c.note(Event{Type: EventRecordStopped, AgentID: c.agentID()})
 }
 

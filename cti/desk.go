@@ -2,6 +2,7 @@ package cti
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -65,7 +66,11 @@ func (c *Call) ringAs(d Device, as Number) (Leg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ring %s: %w", d, err)
 	}
-	context.AfterFunc(c.ctx, func() { leg.Hangup(CauseCanceled) })
+	context.AfterFunc(c.ctx, func() {
+		if !errors.Is(context.Cause(c.ctx), errCeded) { // it may have gone over to another call
+			leg.Hangup(CauseCanceled)
+		}
+	})
 	return leg, nil
 }
 

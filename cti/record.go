@@ -113,7 +113,7 @@ type Offer struct {
 // LegRecord is one party's part in the record. Loss is in per cent.
 type LegRecord struct {
 	ID               string   `json:"id"`
-	Kind             string   `json:"kind"` // outside or agent
+	Kind             string   `json:"kind"` // outside, agent, consult, number, supervisor
 	Device           Device   `json:"device"`
 	Codec            string   `json:"codec"`
 	Start            Time     `json:"start"`
@@ -123,6 +123,7 @@ type LegRecord struct {
 	MOS              *float64 `json:"mos"`
 	RTTMS            *float64 `json:"rtt_ms,omitempty"` // round trip, where the party reports
 	Agent            string   `json:"agent,omitempty"`  // whose part it was
+	Mode             string   `json:"mode,omitempty"`   // of a supervisor, the last one
 	Secure           bool     `json:"secure,omitempty"` // SRTP
 	AnswerConfidence string   `json:"answer_confidence,omitempty"`
 	HangupDetect     string   `json:"hangup_detect,omitempty"`
@@ -145,6 +146,15 @@ type Recording struct {
 	Why            string  `json:"why"`
 	Mixed          bool    `json:"mixed,omitempty"`
 	SHA256         string  `json:"sha256,omitempty"`
+	Pauses         []Pause `json:"pauses,omitempty"` // silence stands there
+}
+
+// Pause is a part of a call that is not in its recording.
+type Pause struct {
+	Start  Time   `json:"start"`
+	End    Time   `json:"end"`
+	Reason string `json:"reason"`
+	By     string `json:"by"` // agent
 }
 
 // Disposition is what the agent said the call was about.

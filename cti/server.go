@@ -29,6 +29,7 @@ type Config struct {
 	NoAudio  NoAudio
 	Dialing  Dialing
 	Zone     *time.Location // whose days the limits of Dialing count; the machine's when nil
+	Music    media.Prompt   // for who is on hold; silence when empty
 	Log      *slog.Logger
 }
 
@@ -271,6 +272,9 @@ func (c *Call) serve(first Handler) Outcome {
 			}
 		}
 		outcome := c.serveBy(handler)
+		for c.conversation != nil && c.ctx.Err() == nil && outcome.Kind != Failed {
+			outcome = c.serveBy(c.conversation) // others go on
+		}
 		if outcome.Next == (Target{}) || c.ctx.Err() != nil {
 			return outcome
 		}
@@ -308,7 +312,10 @@ func (c *Call) handle(h Handler) (outcome Outcome, err error) {
 func (c *Call) finish(o Outcome) error {
 	gone := context.Cause(c.ctx)
 	verdict := judge(o, c.Record(), c.phase(), gone)
-	c.leg.Hangup(verdict.cause)
+	c.endConversation()
+	if !errors.Is(gone, errCeded) {
+		c.leg.Hangup(verdict.cause)
+	}
 	c.cancel(ErrCleared)
 	c.update(func(r *CDR) {
 		r.Times.Hangup = stamp.Now()

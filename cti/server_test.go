@@ -327,9 +327,9 @@ func TestAgentClearsByCommand(t *testing.T) {
 		close(s.phone.answered)
 		synctest.Wait()
 		id := s.server.Calls()[0].ID
-		hold := cti.Command{Name: "holdCall", By: "1001"}
-		if _, err := s.server.Do(t.Context(), id, hold); !errors.Is(err, cti.ErrNotServed) {
-			t.Errorf("holdCall = %v", err)
+		fly := cti.Command{Name: "flyCall", By: "1001"}
+		if _, err := s.server.Do(t.Context(), id, fly); !errors.Is(err, cti.ErrNotServed) {
+			t.Errorf("flyCall = %v", err)
 		}
 		if _, err := s.server.Do(t.Context(), id, cti.Command{Name: cti.CmdClearConnection, By: "1001"}); err != nil {
 			t.Errorf("clearConnection = %v", err)
@@ -338,7 +338,7 @@ func TestAgentClearsByCommand(t *testing.T) {
 		if r := s.ledger.final[0]; r.HangupSide != cti.AgentSide || s.outside.hungUp() != cti.CauseNormal {
 			t.Errorf("side %s, outside %s", r.HangupSide, s.outside.hungUp())
 		}
-		if _, err := s.server.Do(t.Context(), id, hold); !errors.Is(err, cti.ErrNotServed) && !errors.Is(err, cti.ErrNotFound) {
+		if _, err := s.server.Do(t.Context(), id, fly); !errors.Is(err, cti.ErrWrongState) && !errors.Is(err, cti.ErrNotFound) {
 			t.Errorf("command after the end = %v", err)
 		}
 	})

@@ -2,8 +2,6 @@ package cti
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,40 +20,48 @@ type answer struct {
 	err    error
 }
 
-// CmdClearConnection ends an agent's part in a call (ECMA-269 clause 17.1.8).
-const CmdClearConnection = "clearConnection"
-
-// later are the commands that callbox names and does not serve yet.
-var later = map[string]bool{
-	"answerCall": true, "holdCall": true, "retrieveCall": true, "consultationCall": true,
-	"transferCall": true, "conferenceCall": true, "alternateCall": true, "reconnectCall": true,
-	"singleStepTransfer": true, "generateDigits": true, "pauseRecording": true,
-	"resumeRecording": true, "supervise": true,
-}
-
+// do hands a command to the goroutine that runs the call.
 func (c *Call) do(ctx context.Context, cmd Command) (any, error) {
-	if later[cmd.Name] {
-		return nil, fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
-	}
 	if c.Origin().Attend != "" {
 		return nil, fmt.Errorf("%s: the telephone is the agent's own, the box only listens: %w", cmd.Name, ErrWrongState)
+	}
+	if cmd.Name == CmdAnswerCall { // until there are phones that can be answered from here
+		return nil, fmt.Errorf("%s: lift the phone: %w", cmd.Name, ErrWrongState)
 	}
 	if cmd.Name == CmdClearConnection && c.withdraw() {
 		return nil, nil
 	}
-	if !c.isTalking() {
+	over := c.talkEnds()
+	if over == nil {
 		return nil, fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
 	}
 	req := request{cmd: cmd, reply: make(chan answer, 1)}
 	select {
 	case c.mail <- req:
+		return c.answered(req)
+	case <-over:
+		return nil, fmt.Errorf("%s: the talk is over: %w", cmd.Name, ErrWrongState)
 	case <-c.ctx.Done():
 		return nil, ErrNotFound
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	a := <-req.reply
-	return a.result, a.err
+}
+
+// answered waits for what becomes of a command that was taken; a call that fell
+// over it never says.
+func (c *Call) answered(req request) (any, error) {
+	select {
+	case a := <-req.reply:
+		return a.result, a.err
+	case <-c.ctx.Done():
+	}
+	select {
+	case a := <-req.reply:
+		return a.result, a.err
+	default:
+		return nil, ErrNotFound
+	}
 }
 
 // withdraw ends a call that an agent wants to make while that agent's own phone
@@ -70,96 +76,114 @@ func (c *Call) withdraw() bool {
 	return true
 }
 
-func (c *Call) isTalking() bool {
+// talkEnds is closed when the talk that runs is over; nil where there is none.
+func (c *Call) talkEnds() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.talking
+	return c.talks
 }
 
-// Bridge lets the outside party and an answered leg talk until one of them
-// hangs up or a command ends it; established and connectionCleared are noted.
-// The Outcome says who ended the talk. The leg is over when Bridge returns.
+// setTalking says whether commands are served. Callers hold mu.
+func (c *Call) setTalking(on bool) {
+	switch {
+	case on && c.talks == nil:
+		c.talks = make(chan struct{})
+	case !on && c.talks != nil:
+		close(c.talks)
+		c.talks = nil
+	}
+}
+
+// Bridge lets the outside party and an answered leg talk, and serves what the
+// parties ask for meanwhile, until that leg's part is over: its hang-up, a
+// transfer, the outside party's end. Without an agent the leg is one more party
+// outside. The Outcome says who ended the talk; MovedOn, that the outside party
+// goes on without this agent (and [Server] follows). The leg is over when Bridge
+// returns.
 func (c *Call) Bridge(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
 	c.join(agent, leg)
 	return c.talk(ctx, agent, leg)
 }
 
-// talk bridges an agent's leg that joined the call.
+// talk begins the conversation with a leg that joined the call.
 func (c *Call) talk(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
-	undo := c.server.deps.Engine.Bridge(c.leg.Media(), leg.Media())
-	c.note(Event{Type: EventEstablished, AgentID: agent.ID, ConnectionID: leg.ID()})
-	end := c.converse(ctx, leg)
-	undo()
-	end.Kind, end.Agent = Talked, agent.ID
-	c.part(agent, leg, end)
-	return end, context.Cause(ctx)
+	c.endConversation()
+	v := newConversation(c)
+	c.conversation = v
+	v.holder = v.seat(&member{
+		kind: kindOf(agent), agent: agent, leg: leg, standing: talking, talked: true, offer: noOffer,
+	})
+	v.tell(Event{Type: EventEstablished, ConnectionID: leg.ID()}, agent)
+	return v.run(ctx), context.Cause(ctx)
+}
+
+// endConversation ends what a handler left running.
+func (c *Call) endConversation() {
+	if c.conversation != nil {
+		c.conversation.close(Outcome{Side: BoxSide, Cause: CauseNormal})
+	}
+}
+
+// kindOf is the kind of a leg in the record.
+func kindOf(agent Ref) string {
+	if agent.ID == "" {
+		return numberLeg
+	}
+	return agentLeg
 }
 
 // join makes an answered leg the agent's part of the call.
 func (c *Call) join(agent Ref, leg Leg) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.talking = true
+	c.setTalking(true)
 	if agent.ID != "" { // else the other party is outside too
 		c.pending, c.record.Agent = &agent, &agent
 	}
-	now := stamp.Now()
 	if c.record.Times.AgentAnswer.IsZero() {
-		c.record.Times.AgentAnswer = now
+		c.record.Times.AgentAnswer = stamp.Now()
 	}
-	c.hear(leg, agent.ID)
-	c.record.Legs = append(c.record.Legs, LegRecord{
-		ID: leg.ID(), Kind: agentLeg, Device: leg.Device(), Codec: codec(leg.Media()), Start: now,
-	})
+	c.mu.Unlock()
+	c.enter(leg, kindOf(agent), agent, "")
 }
 
 // part ends the agent's part of the call, as end says.
 func (c *Call) part(agent Ref, leg Leg, end Outcome) {
 	leg.Hangup(CauseNormal)
 	c.mu.Lock()
-	c.forget(leg)
-	c.talking, c.where = false, WhereIVR
-	c.record.closeLeg(leg)
+	c.setTalking(false)
+	c.where = WhereIVR
 	c.mu.Unlock()
+	c.leaves(leg)
 	c.note(Event{
 		Type: EventConnectionCleared, AgentID: agent.ID, ConnectionID: leg.ID(), Cause: end.Cause,
 		UserData: map[string]any{"side": end.Side},
 	})
 }
 
-// converse waits for the end of the talk and serves the mailbox meanwhile.
-func (c *Call) converse(ctx context.Context, leg Leg) Outcome {
+// converse lets an agent hear on until that agent or the outside party hangs
+// up; nothing else can be asked for.
+func (c *Call) converse(ctx context.Context, leg Leg) {
 	for {
 		select {
 		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), ErrLineLost) {
-				return Outcome{Side: LineSide, Cause: CauseLineLost}
-			}
-			return Outcome{Side: CallerSide, Cause: CauseNormal}
+			return
 		case <-leg.Done():
-			return Outcome{Side: AgentSide, Cause: CauseNormal}
+			return
 		case req := <-c.mail:
 			over, err := command(req.cmd)
 			req.reply <- answer{err: err}
 			if over {
-				return Outcome{Side: AgentSide, Cause: CauseNormal}
+				return
 			}
 		}
 	}
 }
 
-// command serves one command; over says that it ended the talk.
+// command serves one command of an agent who does not talk to anybody yet; over
+// says that the agent has enough.
 func command(cmd Command) (over bool, err error) {
 	if cmd.Name != CmdClearConnection {
-		return false, fmt.Errorf("%s: %w", cmd.Name, ErrNotServed)
-	}
-	var args struct {
-		CallID string `json:"call_id"`
-	}
-	if len(cmd.Args) > 0 {
-		if err := json.Unmarshal(cmd.Args, &args); err != nil {
-			return false, fmt.Errorf("%s: %w", cmd.Name, err)
-		}
+		return false, fmt.Errorf("%s: nobody answered yet: %w", cmd.Name, ErrWrongState)
 	}
 	return true, nil
 }
@@ -188,4 +212,8 @@ func (l *LegRecord) close(leg Leg) {
 	}
 	l.JitterMS = float64(s.Jitter) / float64(time.Millisecond)
 	l.MOS = mos(s)
+	if s.Far.RoundTrip > 0 {
+		ms := float64(s.Far.RoundTrip) / float64(time.Millisecond)
+		l.RTTMS = &ms
+	}
 }

@@ -37,6 +37,8 @@ func judge(o Outcome, r CDR, where string, gone error) verdict {
 func (v *verdict) blame(gone error, r CDR) {
 	switch {
 	case gone == nil:
+	case errors.Is(gone, errCeded):
+		v.side, v.cause = AgentSide, CauseNormal
 	case errors.Is(gone, ErrLineLost):
 		v.side, v.cause = LineSide, CauseLineLost
 	case errors.Is(gone, errAgentGone), unreached(gone, r):

@@ -1,0 +1,30 @@
+package cti
+
+import "context"
+
+// hold lets the outside party wait with music; the agent hears nothing. In a
+// conference the others go on.
+func (v *conversation) hold(_ context.Context, m *member, _ args) (any, error) {
+	if err := v.step(m, CmdHoldCall); err != nil {
+		return nil, err
+	}
+	v.held(m)
+	return nil, nil
+}
+
+// retrieve takes the outside party back.
+func (v *conversation) retrieve(_ context.Context, m *member, _ args) (any, error) {
+	if err := v.step(m, CmdRetrieveCall); err != nil {
+		return nil, err
+	}
+	v.retrieved(m)
+	return nil, nil
+}
+
+func (v *conversation) held(m *member) {
+	v.tell(Event{Type: EventHeld, ConnectionID: v.outside.leg.ID()}, m.agent)
+}
+
+func (v *conversation) retrieved(m *member) {
+	v.tell(Event{Type: EventRetrieved, ConnectionID: v.outside.leg.ID()}, m.agent)
+}
