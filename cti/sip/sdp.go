@@ -51,6 +51,7 @@ type described struct {
 	lines     []*sdp.MediaDescription
 	held      bool     // the address is 0.0.0.0 (RFC 2543 hold)
 	key       *sealKey // the peer's, nil for plain RTP
+	mux       bool     // RTCP on the port of sound (RFC 5761)
 }
 
 // bodySDP is the SDP of a message, also out of a multipart body; nil for none.
@@ -125,14 +126,19 @@ func readStream(session *sdp.SessionDescription, m *sdp.MediaDescription, laws [
 		return described{}, err
 	}
 	way := direction(session, m)
+	control, mux := controlAddress(m, remote), hasFlag(m, "rtcp-mux")
+	if mux {
+		control = remote
+	}
 	return described{
 		stream: media.Stream{
-			Remote: remote, Law: law, DTMF: eventType(m), Symmetric: true, Control: controlAddress(m, remote),
+			Remote: remote, Law: law, DTMF: eventType(m), Symmetric: true, Control: control,
 			Mute: way == "sendonly" || way == "inactive", Deaf: way == "recvonly" || way == "inactive",
 		},
 		direction: way,
 		held:      remote.Addr().IsUnspecified(),
 		key:       key,
+		mux:       mux,
 	}, nil
 }
 
@@ -179,7 +185,7 @@ func streamAddress(session *sdp.SessionDescription, m *sdp.MediaDescription) (ne
 }
 
 // controlAddress is where the party takes RTCP: what a=rtcp says (RFC 3605), if
-// that is usable; zero for the port above. We do not agree to a=rtcp-mux.
+// that is usable; zero for the port above.
 func controlAddress(m *sdp.MediaDescription, remote netip.AddrPort) netip.AddrPort {
 	value, _ := m.Attribute("rtcp")
 	fields := strings.Fields(value)
@@ -197,6 +203,11 @@ func controlAddress(m *sdp.MediaDescription, remote netip.AddrPort) netip.AddrPo
 		}
 	}
 	return netip.AddrPortFrom(ip.Unmap(), uint16(port))
+}
+
+func hasFlag(m *sdp.MediaDescription, name string) bool {
+	_, ok := m.Attribute(name)
+	return ok
 }
 
 // firstLaw is the first format of the stream that is one of laws. Payload
@@ -268,13 +279,19 @@ func (o *sdpOrigin) offered(body []byte, laws []media.Law) (described, error) {
 	return d, err
 }
 
-// answered reads the answer to our offer.
+// answered reads the answer to our offer. We never offer a=rtcp-mux, so it
+// means nothing there.
 func (o *sdpOrigin) answered(body []byte, laws []media.Law) (described, error) {
 	d, err := read(body, laws, o.seal.wanted())
-	if err == nil && d.key != nil && !o.seal.answers(*d.key) {
+	switch {
+	case err != nil:
+		return described{}, err
+	case d.key != nil && !o.seal.answers(*d.key):
 		return described{}, errKeys
+	case d.mux:
+		d.mux, d.stream.Control = false, controlAddress(d.lines[d.line], d.stream.Remote)
 	}
-	return d, err
+	return d, nil
 }
 
 // sealed is the stream of d with the keys of both sides.
@@ -307,7 +324,7 @@ func (o *sdpOrigin) answer(d described) []byte {
 		if i == d.line {
 			o.audio(&b, audioLine{
 				profile: profileOf(m), laws: []media.Law{d.stream.Law}, dtmf: d.stream.DTMF,
-				direction: mirrored[d.direction], mid: midOf(m), crypto: o.seal.reply(d.key),
+				direction: mirrored[d.direction], mid: midOf(m), mux: d.mux, crypto: o.seal.reply(d.key),
 			})
 			continue
 		}
@@ -334,6 +351,7 @@ type audioLine struct {
 	dtmf      uint8 // payload type of telephone-event, 0 for none
 	direction string
 	mid       string
+	mux       bool
 	crypto    []string // whole a=crypto lines; with them a plain profile becomes SRTP's
 }
 
@@ -356,6 +374,9 @@ func (o *sdpOrigin) audio(b *strings.Builder, l audioLine) {
 		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%d 0-15\r\n", l.dtmf, l.dtmf)
 	}
 	b.WriteString(strings.Join(l.crypto, ""))
+	if l.mux {
+		b.WriteString("a=rtcp-mux\r\n")
+	}
 	if l.mid != "" {
 		fmt.Fprintf(b, "a=mid:%s\r\n", l.mid)
 	}

@@ -31,9 +31,13 @@ func (r *rig) dialTCP() *wireTCP {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return r.wireBy("tcp", conn)
+}
+
+func (r *rig) wireBy(transport string, conn net.Conn) *wireTCP {
 	r.t.Cleanup(func() { _ = conn.Close() })
 	w := &wireTCP{conn: conn, in: bufio.NewReader(conn)}
-	w.raw = raw{t: r.t, to: netip.MustParseAddrPort(r.addr("tcp")), me: conn.LocalAddr().String(), transport: "TCP"}
+	w.raw = raw{t: r.t, to: netip.MustParseAddrPort(r.addr(transport)), me: conn.LocalAddr().String(), transport: strings.ToUpper(transport)}
 	return w
 }
 
