@@ -35,10 +35,14 @@ type attempt struct {
 	heard bool // a provisional response came
 	final int  // the last final response's code, 0 for none
 	quiet quiet
-	early []byte
 	ended bool // CANCEL was sent
 	plain bool // a sealed offer was refused, see [attempt.retreats]
 	left  bool // the leg was told that nobody is there
+
+	branches map[string]*branch // early dialogs by To tag
+	early    []byte             // the last description before the answer
+	least    time.Duration      // Min-SE that the peer asked for
+	moved    redirection
 
 	mu   sync.Mutex // guards what follows
 	tag  string     // of the 2xx that was taken
@@ -73,7 +77,8 @@ func (a *attempt) isStopped() bool {
 	}
 }
 
-// try sends one INVITE, and a second one if the trunk asks for credentials.
+// try sends an INVITE, and others if the trunk asks for credentials or a longer
+// session, or names other places of its own.
 func (a *attempt) try() error {
 	for {
 		if a.isStopped() {
@@ -90,14 +95,28 @@ func (a *attempt) try() error {
 		if a.retreats(res) {
 			continue
 		}
-		if !challenges(res) || a.auth != nil {
-			return failure(res.StatusCode)
+		if err := a.mend(res); err != nil {
+			return err
 		}
+	}
+}
+
+// mend prepares another INVITE after a final response, or says that there is
+// none to be tried.
+func (a *attempt) mend(res *wire.Response) error {
+	switch code := res.StatusCode; {
+	case challenges(res) && a.auth == nil:
 		name, value, err := a.leg.s.credentials(a.req, res, a.leg.trunk)
 		if err != nil {
 			return fmt.Errorf("%w: %w", cti.ErrRejected, err)
 		}
 		a.auth = wire.NewHeader(name, value)
+		return nil
+	case code == 422 && readTimer(res).least > max(a.least, a.leg.s.interval):
+		a.least = readTimer(res).least
+		return nil
+	default:
+		return a.redirect(res)
 	}
 }
 
@@ -113,7 +132,7 @@ func (a *attempt) invite() (*wire.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
-	a.tx, a.heard, a.ended = tx, false, false
+	a.tx, a.heard, a.ended, a.branches = tx, false, false, map[string]*branch{}
 	tx.OnRetransmission(func(res *wire.Response) {
 		s.work.Enter()
 		defer s.work.Leave()
@@ -135,6 +154,7 @@ func (a *attempt) build() {
 	req.AppendHeader(&wire.CSeqHeader{SeqNo: a.seq, MethodName: wire.INVITE})
 	req.AppendHeader(a.leg.s.contact(a.target.ep, a.target.to.Addr()))
 	req.AppendHeader(allow())
+	a.extend(req)
 	if plain(a.cti) && a.cti != "" {
 		req.AppendHeader(wire.NewHeader("X-Callbox-Call", a.cti))
 	}
@@ -143,8 +163,23 @@ func (a *attempt) build() {
 	if a.auth != nil {
 		req.AppendHeader(a.auth)
 	}
-	setSDP(req, a.leg.sdp.offer(a.leg.laws))
+	setSDP(req, a.leg.ourOffer())
 	a.req = req
+}
+
+// extend asks for the extensions that we want of the peer.
+func (a *attempt) extend(req *wire.Request) {
+	supported := "timer"
+	if a.leg.trunk != nil && a.leg.trunk.prack() != prackOff {
+		supported += ", 100rel"
+	}
+	req.AppendHeader(wire.NewHeader("Supported", supported))
+	if a.leg.trunk.prack() == prackRequired {
+		req.AppendHeader(wire.NewHeader("Require", "100rel"))
+	}
+	for _, h := range wishFor(a.leg.s.interval, a.least, "") {
+		req.AppendHeader(h)
+	}
 }
 
 // listen waits for the final response, and for the wish to cancel.
@@ -200,15 +235,30 @@ func (a *attempt) response(res *wire.Response) (final *wire.Response, err error,
 
 func (a *attempt) provisional(res *wire.Response) {
 	a.heard = true
-	if res.StatusCode > 100 {
-		a.leg.alert()
-		if body := bodySDP(res); len(body) > 0 {
-			a.early = body
-			a.leg.hearEarly(body)
+	if a.isStopped() {
+		defer a.sendCancel()
+	}
+	if res.StatusCode == 100 {
+		return
+	}
+	b := a.branchOf(res)
+	body := bodySDP(res)
+	if rseq, ok := rseqOf(res); ok && b != nil {
+		if !b.inOrder(rseq) {
+			return
+		}
+		a.prack(b.d, rseq)
+		if len(body) > 0 {
+			b.d.set(settled)
 		}
 	}
-	if a.isStopped() {
-		a.sendCancel()
+	a.leg.alert()
+	if len(body) > 0 {
+		a.early = body
+		if b != nil {
+			b.d.described(body, false)
+		}
+		a.leg.hearEarly(body)
 	}
 }
 
@@ -252,12 +302,11 @@ func (a *attempt) success(res *wire.Response) error {
 	if d == nil {
 		return fmt.Errorf("%w: the answer could not be acknowledged", cti.ErrUnreachable)
 	}
-	body := bodySDP(res)
-	if len(body) == 0 {
-		body = a.early
-	}
+	body := a.description(res, d)
+	d.set(settled)
+	d.watch(readTimer(res).granted(), time.Now())
 	sound, err := a.leg.sdp.answered(body, a.leg.laws)
-	if err == nil && a.leg.won(a, d, sound) {
+	if err == nil && a.leg.won(a, d, sound, body) {
 		return nil
 	}
 	d.finish(time.Now())
@@ -268,22 +317,50 @@ func (a *attempt) success(res *wire.Response) error {
 	return cti.ErrCanceled
 }
 
+// description is what the peer says in its 2xx, or said there before it. An
+// offer of its own that came in between is newer than an answer repeated here.
+func (a *attempt) description(res *wire.Response, d *dialog) []byte {
+	before, offered := d.heard()
+	body := bodySDP(res)
+	switch {
+	case len(body) > 0 && !offered:
+		return body
+	case before != nil:
+		return before
+	}
+	return a.early
+}
+
+func (a *attempt) newDialog(res *wire.Response) *dialog {
+	d := asClient(a.req, res, a.target.ep, a.target.to)
+	d.symmetric = a.target.phone || a.target.ep.isStream()
+	return d
+}
+
+// dialogOf is the dialog that a 2xx makes, or makes of an early one.
+func (a *attempt) dialogOf(res *wire.Response) *dialog {
+	b := a.branches[tagOf(res.To())]
+	if b == nil || b.d.isOver() {
+		return a.newDialog(res)
+	}
+	b.d.confirm(res)
+	return b.d
+}
+
 // acknowledge sends the ACK of a 2xx, which is no transaction, and keeps it
 // for repetitions.
 func (a *attempt) acknowledge(res *wire.Response) *dialog {
-	s := a.leg.s
-	d := asClient(a.req, res, a.target.ep, a.target.to)
-	d.symmetric = a.target.phone || a.target.ep.isStream()
+	s, d := a.leg.s, a.dialogOf(res)
 	ack := d.request(wire.ACK)
 	if a.auth != nil {
 		ack.AppendHeader(a.auth)
 	}
-	if err := s.address(s.life, ack, d.ep, d.hop()); err != nil {
+	if err := s.address(s.life, ack, d.ep, s.way(s.life, d)); err != nil {
 		a.leg.log.Error("ACK not sent", "err", err)
 		return nil
 	}
 	a.mu.Lock()
-	a.acks[d.remoteTag] = ack
+	a.acks[tagOf(res.To())] = ack
 	a.mu.Unlock()
 	a.write(ack)
 	return d

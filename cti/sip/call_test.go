@@ -356,19 +356,6 @@ func TestLateOffer(t *testing.T) {
 	}
 }
 
-func TestSessionExpires(t *testing.T) {
-	r := start(t)
-	w := r.raw("127.0.0.1")
-	w.send(w.invite("timer", "Content-Type", "Supported: timer\r\nSession-Expires: 1800\r\nContent-Type"))
-	if got := w.expect("INVITE", 200).Get("Session-Expires"); got != "1800;refresher=uac" {
-		t.Errorf("Session-Expires %q", got)
-	}
-	w.send(w.invite("notimer", "Content-Type", "Session-Expires: 1800\r\nContent-Type"))
-	if got := w.expect("INVITE", 200).Get("Session-Expires"); got != "" {
-		t.Errorf("Session-Expires %q to a peer without timer", got)
-	}
-}
-
 func TestRecordRoute(t *testing.T) {
 	r := start(t)
 	w, proxy := r.raw("127.0.0.1"), r.raw("127.0.0.1")

@@ -1,17 +1,23 @@
 package sip
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 )
 
-// dialogKept is how long an ended dialog still answers repeated requests.
-const dialogKept = 35 * time.Second
+const (
+	dialogKept = 35 * time.Second // an ended dialog still answers repeated requests
+	hostsKept  = 8                // looked up for one dialog
+)
 
 // dialog is our own record of one dialog (RFC 3261 §12): what requests within
 // it are built from, and where it stands. The library's is not used.
@@ -22,7 +28,9 @@ type dialog struct {
 	remoteTag string
 	ep        *endpoint
 	symmetric bool // requests go to where the peer's came from, not to its contact
+	caller    bool // the INVITE that made it was ours, and the Call-ID
 	leg       *leg
+	reliable  *reliable // our provisional responses, where the INVITE was the peer's
 
 	serial sync.Mutex // one request of the peer at a time
 
@@ -32,11 +40,19 @@ type dialog struct {
 	target   wire.Uri
 	routes   []wire.Uri
 	source   netip.AddrPort
-	seq      uint32 // of our last request
-	peerSeq  uint32 // of the peer's last request
+	found    map[string]netip.AddrPort // hosts of target and routes that were looked up
+	seq      uint32                    // of our last request
+	offering uint32                    // CSeq of our last INVITE, which its ACK repeats
+	peerSeq  uint32                    // of the peer's last request
 	pending  *pendingAck
-	lastAck  uint32 // CSeq of the last INVITE whose ACK came
-	inviting uint32 // CSeq of the peer's re-INVITE that is being served, 0 for none
+	lastAck  uint32  // CSeq of the last INVITE whose ACK came
+	inviting uint32  // CSeq of the peer's re-INVITE that is being served, 0 for none
+	bargain  bargain // whose offer is open
+	updates  bool    // the peer takes UPDATE
+	refers   int     // REFERs of the peer so far
+	body     []byte  // the peer's last description
+	offered  bool    // which was an offer within the dialog
+	session  watch
 	over     time.Time
 }
 
@@ -47,7 +63,8 @@ type pendingAck struct {
 	take func(*wire.Request) // gets the ACK, for a late offer's answer
 }
 
-// dialogs are all dialogs by Call-ID and our tag.
+// dialogs are all dialogs by Call-ID and both tags: a forked call has several
+// with one tag of ours.
 type dialogs struct {
 	mu   sync.Mutex
 	byID map[string]*dialog
@@ -64,12 +81,40 @@ func (t *dialogs) add(d *dialog) {
 // find is the dialog a request of the peer belongs to, nil for none.
 func (t *dialogs) find(req *wire.Request) *dialog {
 	t.mu.Lock()
-	d := t.byID[dialogID(callIDOf(req), tagOf(req.To()))]
-	t.mu.Unlock()
-	if d == nil || d.remoteTag != tagOf(req.From()) {
-		return nil
+	defer t.mu.Unlock()
+	return t.byID[dialogID(callIDOf(req), tagOf(req.To()), tagOf(req.From()))]
+}
+
+// named is the dialog of a Call-ID and two tags, whichever of them is ours.
+func (t *dialogs) named(callID, a, b string) *dialog {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.byID[dialogID(callID, a, b)]; d != nil {
+		return d
 	}
-	return d
+	return t.byID[dialogID(callID, b, a)]
+}
+
+// drop forgets an early dialog, of which nothing more is to be said.
+func (t *dialogs) drop(d *dialog) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byID[d.id] == d {
+		delete(t.byID, d.id)
+	}
+}
+
+// each is every dialog that is not over.
+func (t *dialogs) each() []*dialog {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*dialog, 0, len(t.byID))
+	for _, d := range t.byID {
+		if !d.isOver() {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 func (t *dialogs) sweep(now time.Time) {
@@ -95,7 +140,9 @@ func (t *dialogs) open() int {
 	return n
 }
 
-func dialogID(callID, localTag string) string { return callID + " " + localTag }
+func dialogID(callID, localTag, remoteTag string) string {
+	return callID + " " + localTag + " " + remoteTag
+}
 
 // asServer makes the dialog of an INVITE that we answer (§12.1.1).
 func asServer(req *wire.Request, tag string, ep *endpoint, from netip.AddrPort) *dialog {
@@ -103,38 +150,91 @@ func asServer(req *wire.Request, tag string, ep *endpoint, from netip.AddrPort) 
 	to.Params = to.Params.Clone()
 	to.Params.Add("tag", tag)
 	d := &dialog{
-		id: dialogID(callIDOf(req), tag), callID: callIDOf(req), localTag: tag, remoteTag: tagOf(req.From()),
+		id: dialogID(callIDOf(req), tag, tagOf(req.From())), callID: callIDOf(req), localTag: tag, remoteTag: tagOf(req.From()),
 		ep: ep, local: to.AsFrom(), remote: req.From().AsTo(), source: from,
 		seq: 1, peerSeq: req.CSeq().SeqNo, symmetric: ep.isStream(),
+		target: *req.Contact().Address.Clone(), routes: routesOf(req), updates: allows(req, wire.UPDATE),
 	}
-	d.target = *req.Contact().Address.Clone()
-	for _, h := range req.GetHeaders("record-route") {
-		if rr, ok := h.(*wire.RecordRouteHeader); ok {
-			d.routes = append(d.routes, *rr.Address.Clone())
-		}
+	if len(bodySDP(req)) > 0 {
+		d.bargain = theirs
 	}
 	return d
 }
 
-// asClient makes the dialog of an INVITE of ours that was answered (§12.1.2).
-func asClient(req *wire.Request, res *wire.Response, ep *endpoint, to netip.AddrPort) *dialog {
-	local, remote := *req.From(), *res.To()
-	d := &dialog{
-		id: dialogID(callIDOf(req), tagOf(req.From())), callID: callIDOf(req),
-		localTag: tagOf(req.From()), remoteTag: tagOf(res.To()),
-		ep: ep, local: local, remote: remote, source: to, seq: req.CSeq().SeqNo,
-		target: *req.Recipient.Clone(),
+// routesOf are the addresses of Record-Route, in order.
+func routesOf(m wire.Message) []wire.Uri {
+	var all []wire.Uri
+	for _, h := range m.GetHeaders("record-route") {
+		if rr, ok := h.(*wire.RecordRouteHeader); ok {
+			all = append(all, *rr.Address.Clone())
+		}
 	}
+	return all
+}
+
+// allows says whether Allow names a method.
+func allows(m wire.Message, method wire.RequestMethod) bool {
+	return lists(m, string(method), "allow")
+}
+
+// lists says whether one of headers, which are lists of words, has word.
+func lists(m wire.Message, word string, headers ...string) bool {
+	for _, name := range headers {
+		for _, h := range m.GetHeaders(name) {
+			for w := range strings.SplitSeq(h.Value(), ",") {
+				if strings.EqualFold(strings.TrimSpace(w), word) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// asClient makes the dialog of an INVITE of ours that got a response with a tag,
+// which leaves it early or not (§12.1.2).
+func asClient(req *wire.Request, res *wire.Response, ep *endpoint, to netip.AddrPort) *dialog {
+	d := &dialog{
+		id: dialogID(callIDOf(req), tagOf(req.From()), tagOf(res.To())), callID: callIDOf(req),
+		localTag: tagOf(req.From()), remoteTag: tagOf(res.To()), caller: true,
+		ep: ep, local: *req.From(), remote: *res.To(), source: to,
+		seq: req.CSeq().SeqNo, offering: req.CSeq().SeqNo, target: *req.Recipient.Clone(), bargain: ours,
+	}
+	d.confirm(res)
+	return d
+}
+
+// confirm takes over what a response to the INVITE that made d says of the way
+// there: that of the 2xx counts (§13.2.2.4).
+func (d *dialog) confirm(res *wire.Response) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if c := res.Contact(); c != nil {
 		d.target = *c.Address.Clone()
 	}
-	routes := res.GetHeaders("record-route")
-	for i := len(routes) - 1; i >= 0; i-- {
-		if rr, ok := routes[i].(*wire.RecordRouteHeader); ok {
-			d.routes = append(d.routes, *rr.Address.Clone())
-		}
+	d.routes = routesOf(res)
+	slices.Reverse(d.routes)
+	d.updates = d.updates || allows(res, wire.UPDATE)
+}
+
+// retarget takes over where the peer is now reached, from a request of its that
+// was served or from its 2xx to one of ours: INVITE and UPDATE only.
+func (d *dialog) retarget(m wire.Message) {
+	var contact *wire.ContactHeader
+	switch v := m.(type) {
+	case *wire.Request:
+		contact = v.Contact()
+	case *wire.Response:
+		contact = v.Contact()
 	}
-	return d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if contact != nil && !contact.Address.Wildcard {
+		d.target = *contact.Address.Clone()
+	}
+	if len(m.GetHeaders("allow")) > 0 {
+		d.updates = allows(m, wire.UPDATE)
+	}
 }
 
 // request builds the next request within the dialog (§12.2.1.1). An ACK takes
@@ -142,8 +242,13 @@ func asClient(req *wire.Request, res *wire.Response, ep *endpoint, to netip.Addr
 func (d *dialog) request(method wire.RequestMethod) *wire.Request {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	seq := d.offering
 	if method != wire.ACK {
 		d.seq++
+		seq = d.seq
+	}
+	if method == wire.INVITE {
+		d.offering = seq
 	}
 	target, routes := d.path()
 	req := wire.NewRequest(method, target)
@@ -155,7 +260,7 @@ func (d *dialog) request(method wire.RequestMethod) *wire.Request {
 	req.AppendHeader(&local)
 	req.AppendHeader(&remote)
 	req.AppendHeader(&callID)
-	req.AppendHeader(&wire.CSeqHeader{SeqNo: d.seq, MethodName: method})
+	req.AppendHeader(&wire.CSeqHeader{SeqNo: seq, MethodName: method})
 	return req
 }
 
@@ -169,21 +274,71 @@ func (d *dialog) path() (wire.Uri, []wire.Uri) {
 	return first, append(append([]wire.Uri{}, d.routes[1:]...), d.target)
 }
 
-// hop is the address the next request goes to.
+// hop is the address the next request goes to, as far as it is known without a
+// name server.
 func (d *dialog) hop() netip.AddrPort {
+	at, _ := d.toward()
+	return at
+}
+
+// toward is the address the next request goes to, and the host to look up for a
+// better one, "" for none.
+func (d *dialog) toward() (at netip.AddrPort, host string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.symmetric {
-		return d.source
+		return d.source, ""
 	}
 	uri := d.target
 	if len(d.routes) > 0 {
 		uri = d.routes[0]
 	}
 	if addr, ok := uriAddr(&uri); ok {
-		return addr
+		return addr, ""
 	}
-	return d.source
+	host = uri.Host
+	if uri.Port > 0 {
+		host = net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+	}
+	if addr, ok := d.found[host]; ok {
+		return addr, ""
+	}
+	return d.source, host
+}
+
+// way is the address the next request within d goes to. A host that cannot be
+// found is taken to be where the peer's last message came from.
+func (s *Server) way(ctx context.Context, d *dialog) netip.AddrPort {
+	at, host := d.toward()
+	if host == "" {
+		return at
+	}
+	found, err := s.lookUp(ctx, host, d.ep.transport)
+	if err != nil {
+		s.log.Info("host of a dialog not found", "host", shown(host), "err", err)
+	}
+	for _, a := range found {
+		if a.Addr().Is4() == d.ep.addr.Addr().Is4() {
+			at = a
+			break
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.found == nil || len(d.found) >= hostsKept {
+		d.found = map[string]netip.AddrPort{}
+	}
+	d.found[host] = at
+	return at
+}
+
+// lookUp finds HOST or HOST:PORT by SRV, A and AAAA.
+func (s *Server) lookUp(ctx context.Context, host, transport string) ([]netip.AddrPort, error) {
+	at, err := newPlaces(s.names, host, strings.ToLower(transport))
+	if err != nil {
+		return nil, err
+	}
+	return at.addresses(ctx)
 }
 
 // uriAddr is the address in a URI, false when it names a host.
@@ -199,8 +354,8 @@ func uriAddr(u *wire.Uri) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ip.Unmap(), orSIP(uint16(u.Port))), true
 }
 
-// accept checks the order of a request of the peer (§12.2.2) and takes over
-// where the peer is now reached; false when it is an old one.
+// accept checks the order of a request of the peer (§12.2.2); false when it is
+// an old one.
 func (d *dialog) accept(req *wire.Request, from netip.AddrPort) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -209,10 +364,28 @@ func (d *dialog) accept(req *wire.Request, from netip.AddrPort) bool {
 		return false
 	}
 	d.peerSeq, d.source = seq, from
-	if c := req.Contact(); c != nil && (req.Method == wire.INVITE || req.Method == wire.UPDATE) {
-		d.target = *c.Address.Clone()
-	}
 	return true
+}
+
+// skips says whether a request has come before one that the peer sent earlier,
+// which may still be in another goroutine of the library's.
+func (d *dialog) skips(req *wire.Request) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.peerSeq != 0 && req.CSeq().SeqNo > d.peerSeq+1
+}
+
+// described remembers what the peer said there, in an offer or an answer.
+func (d *dialog) described(body []byte, offer bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.body, d.offered = body, offer
+}
+
+func (d *dialog) heard() (body []byte, offer bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.body, d.offered
 }
 
 // await expects the ACK of our 2xx to the INVITE seq.

@@ -194,6 +194,10 @@ func (s *Server) admitInvite(p packet, req *wire.Request, now time.Time) bool {
 	case phone:
 		return s.admitPhone(p, req, now)
 	}
+	if f := s.overloaded(req, now); f != nil {
+		s.answer(p, req, f.code, f.reason, f.headers...)
+		return false
+	}
 	switch in, state := s.invites.arrived(p, req, who.trunk, now); state {
 	case inviteCanceled:
 		s.reply(p, req, 487, "Request Terminated", in.tag)

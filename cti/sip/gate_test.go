@@ -38,7 +38,7 @@ func TestPrecheck(t *testing.T) {
 		"two From":          {[]string{"Call-ID:", "f: <sip:x@y>;tag=1\r\nCall-ID:"}, 400},
 		"two Call-ID":       {[]string{"Call-ID:", "i: other\r\nCall-ID:"}, 400},
 		"two lengths":       {[]string{"Content-Length", "l: 5\r\nContent-Length"}, 400},
-		"100rel":            {[]string{"Content-Type", "Require: 100rel\r\nContent-Type"}, 420},
+		"extension":         {[]string{"Content-Type", "Require: replaces\r\nContent-Type"}, 420},
 		"unknown extension": {[]string{"Content-Type", "Require: timer, nothingSupportsThis\r\nContent-Type"}, 420},
 		"scheme":            {[]string{"INVITE sip:4001234567@{to}", "INVITE nobodyKnowsThisScheme:x"}, 416},
 		"sips":              {[]string{"INVITE sip:", "INVITE sips:"}, 416},
@@ -76,8 +76,8 @@ func TestPrecheck(t *testing.T) {
 func TestAllowAndUnsupportedAreNamed(t *testing.T) {
 	r := start(t)
 	w := r.raw("127.0.0.1")
-	w.send(w.invite("allow", "INVITE sip", "REFER sip", "1 INVITE", "1 REFER"))
-	if got := w.expect("REFER", 405).Get("Allow"); !strings.Contains(got, "INVITE") {
+	w.send(w.invite("allow", "INVITE sip", "MESSAGE sip", "1 INVITE", "1 MESSAGE"))
+	if got := w.expect("MESSAGE", 405).Get("Allow"); !strings.Contains(got, "INVITE") {
 		t.Errorf("Allow %q", got)
 	}
 	w.send(w.invite("unsup", "Content-Type", "Require: path\r\nContent-Type"))

@@ -7,21 +7,24 @@ import (
 	"time"
 
 	"callbox/cti"
-	"callbox/cti/media"
 
 	wire "github.com/emiago/sipgo/sip"
 )
 
-// ackPatience is how long a request within the dialog waits for the ACK that
-// may still be on its way.
-const ackPatience = 100 * time.Millisecond
+const (
+	ackPatience  = 100 * time.Millisecond // a re-INVITE waits so long for the ACK that may still be on its way
+	turnPatience = 20 * time.Millisecond  // and any request for one that was sent before it
+)
 
 // inDialogHandlers serve requests of the peer within a dialog, one at a time.
 var inDialogHandlers = map[wire.RequestMethod]func(*Server, *dialog, *wire.Request, *wire.ServerTx){
 	wire.BYE:     (*Server).onBye,
 	wire.INVITE:  (*Server).onReinvite,
 	wire.UPDATE:  (*Server).onUpdate,
+	wire.PRACK:   (*Server).onPrack,
 	wire.INFO:    (*Server).onInfo,
+	wire.REFER:   (*Server).onRefer,
+	wire.NOTIFY:  (*Server).onNotify,
 	wire.OPTIONS: (*Server).onOptions,
 }
 
@@ -37,6 +40,9 @@ func (s *Server) onInDialog(req *wire.Request, tx *wire.ServerTx) {
 	if req.Method == wire.INVITE && !d.beginInvite(seq) {
 		s.respond(tx, response(req, 491, "Request Pending", ""))
 		return
+	}
+	if d.skips(req) {
+		time.Sleep(turnPatience)
 	}
 	d.serial.Lock()
 	defer d.serial.Unlock()
@@ -76,12 +82,21 @@ func (d *dialog) endInvite(seq uint32) {
 }
 
 func (s *Server) onBye(d *dialog, req *wire.Request, tx *wire.ServerTx) {
+	if d.caller && d.leg.current() != d { // who was called may not end what it has not answered
+		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", ""))
+		return
+	}
 	s.respond(tx, response(req, 200, "OK", ""))
 	d.leg.remoteBye(d)
 }
 
 func (s *Server) onOptions(_ *dialog, req *wire.Request, tx *wire.ServerTx) {
 	s.respond(tx, response(req, 200, "OK", "", abilities()...))
+}
+
+// onNotify takes what a peer tells us without having been asked.
+func (s *Server) onNotify(_ *dialog, req *wire.Request, tx *wire.ServerTx) {
+	s.respond(tx, response(req, 200, "OK", ""))
 }
 
 // onReinvite answers hold, refresh and change of address. It waits a moment
@@ -96,61 +111,93 @@ func (s *Server) onReinvite(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 		}
 	}
 	res := s.renegotiated(d, req)
-	d.endInvite(req.CSeq().SeqNo)
 	if !res.IsSuccess() {
+		d.endInvite(req.CSeq().SeqNo)
 		s.respond(tx, res)
 		return
 	}
 	var take func(*wire.Request)
 	if len(bodySDP(req)) == 0 {
-		take = d.leg.takeAnswer
+		d.set(ours)
+		take = d.leg.lateAnswer(d)
 	}
 	pending := d.await(req.CSeq().SeqNo, take)
+	d.endInvite(req.CSeq().SeqNo)
 	s.respond(tx, res)
 	s.keep(d)
 	s.work.Go("2xx until ACK", func() { s.repeat2xx(d.leg, d, pending, tx, res) })
 }
 
+// lateAnswer takes the answer in the ACK of a 2xx with an offer of ours.
+func (l *leg) lateAnswer(d *dialog) func(*wire.Request) {
+	return func(ack *wire.Request) {
+		d.set(settled)
+		if err := l.takeAnswer(ack); err != nil {
+			l.log.Warn("the answer in the ACK is of no use", "err", err)
+		}
+	}
+}
+
+// onUpdate answers an offer without INVITE (RFC 3311), or a mere refresh.
 func (s *Server) onUpdate(d *dialog, req *wire.Request, tx *wire.ServerTx) {
-	if len(req.Body()) == 0 {
-		s.respond(tx, response(req, 200, "OK", "", s.refreshed(d, req)...))
-		return
-	}
 	s.respond(tx, s.renegotiated(d, req))
+	s.keep(d)
 }
 
-func (s *Server) refreshed(d *dialog, req *wire.Request) []wire.Header {
-	return append([]wire.Header{allow(), s.contact(d.ep, d.hop().Addr())}, sessionTimer(req)...)
-}
-
-// renegotiated is the answer to an offer within the dialog.
+// renegotiated is the answer to a re-INVITE or UPDATE. What is refused changes
+// nothing, neither the sound nor where the peer is reached.
 func (s *Server) renegotiated(d *dialog, req *wire.Request) *wire.Response {
-	body, err := d.leg.renegotiate(bodySDP(req))
-	switch {
-	case errors.Is(err, cti.ErrWrongState):
-		return response(req, 481, "Call/Transaction Does Not Exist", "")
-	case errors.Is(err, errBadSDP):
-		return response(req, 400, "Bad Request: unreadable SDP", "")
-	case err != nil:
-		return response(req, 488, "Not Acceptable Here", "")
+	timer, f := readTimer(req).judge(s.interval)
+	if f != nil {
+		return response(req, f.code, f.reason, "", f.headers...)
 	}
-	res := response(req, 200, "OK", "", s.refreshed(d, req)...)
-	setSDP(res, body)
+	body, f := s.offered(d, req)
+	if f != nil {
+		return response(req, f.code, f.reason, "", f.headers...)
+	}
+	d.retarget(req)
+	d.watch(timer, time.Now())
+	headers := append([]wire.Header{allow(), s.contact(d.ep, d.hop().Addr())}, timer.promise()...)
+	res := response(req, 200, "OK", "", headers...)
+	if body != nil {
+		setSDP(res, body)
+	}
 	return res
 }
 
-// onInfo takes keys of application/dtmf-relay and application/dtmf where the
-// engine's port can have them.
+// offered is our description for a request with an offer, or an INVITE that
+// asks for one; nil where there is none.
+func (s *Server) offered(d *dialog, req *wire.Request) ([]byte, *fault) {
+	offer := bodySDP(req)
+	if len(offer) == 0 && req.Method != wire.INVITE {
+		return nil, nil
+	}
+	if f := d.open().glare(); f != nil {
+		return nil, f
+	}
+	body, err := d.leg.renegotiate(offer)
+	switch {
+	case errors.Is(err, cti.ErrWrongState):
+		return nil, &fault{code: 481, reason: "Call/Transaction Does Not Exist"}
+	case errors.Is(err, errBadSDP):
+		return nil, bad("unreadable SDP")
+	case err != nil:
+		return nil, &fault{code: 488, reason: "Not Acceptable Here"}
+	}
+	d.described(offer, true)
+	return body, nil
+}
+
+// onInfo takes keys of application/dtmf-relay and application/dtmf.
 func (s *Server) onInfo(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 	key, ok := infoKey(contentType(req), string(req.Body()))
-	port, can := d.leg.rtp.(media.Presser)
 	switch {
 	case len(req.Body()) == 0:
-	case !ok || !can:
+	case !ok:
 		s.respond(tx, response(req, 415, "Unsupported Media Type", ""))
 		return
 	default:
-		port.Press(key)
+		d.leg.rtp.Press(key)
 	}
 	s.respond(tx, response(req, 200, "OK", ""))
 }
@@ -190,9 +237,7 @@ func (s *Server) repeat2xx(l *leg, d *dialog, p *pendingAck, tx *wire.ServerTx, 
 		case <-limit:
 			s.count.unacked.Add(1)
 			d.giveUpAck()
-			if _, first := l.end(cti.ErrLineLost); first {
-				l.farewell()
-			}
+			l.lose()
 			return
 		case <-time.After(wait):
 			s.respond(tx, res)

@@ -3,8 +3,9 @@ package sip
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
-	"strings"
+	"sync"
 	"time"
 
 	"callbox/cti"
@@ -56,7 +57,7 @@ func (s *Server) onInvite(req *wire.Request, tx *wire.ServerTx) {
 	defer in.leave()
 	defer leg.Hangup(cti.CauseError) // only a panic leaves it open until here
 	s.count.calls.Add(1)
-	s.ringBack(leg, in)
+	s.ringBack(leg)
 	err := s.deps.Calls.Accept(s.running, leg)
 	if err != nil {
 		leg.log.Warn("call ended with an error", "err", err)
@@ -65,10 +66,18 @@ func (s *Server) onInvite(req *wire.Request, tx *wire.ServerTx) {
 }
 
 // ringBack lets the caller hear ringing until the box answers, unless the
-// CANCEL was quicker.
-func (s *Server) ringBack(l *inLeg, in *incoming) {
-	s.respond(l.tx, response(l.req, 180, "Ringing", in.tag, s.contact(l.ep, in.from.Addr())))
-	if !in.onCancel(l.canceled) {
+// CANCEL was quicker. A caller that insists on PRACK and made no offer gets ours
+// with it (RFC 3262 §5).
+func (s *Server) ringBack(l *inLeg) {
+	var offer []byte
+	if l.offer == nil && l.wants == mustPRACK {
+		offer = l.ourOffer()
+		l.dialog0.set(ours)
+	}
+	if err := l.provisional(l.life, 180, "Ringing", offer, offer != nil); err != nil {
+		l.log.Warn("180 not sent", "err", err)
+	}
+	if !l.in.onCancel(l.canceled) {
 		l.canceled()
 	}
 }
@@ -83,20 +92,40 @@ func (s *Server) seize(req *wire.Request, tx *wire.ServerTx, in *incoming) (*inL
 	if ep == nil {
 		return nil, congested("No Listener")
 	}
-	offer, f := readOffer(req, in.laws(), s.srtpOf(in.trunk))
+	asked, f := s.readInvite(req, in)
 	if f != nil {
 		return nil, f
 	}
 	if !in.enter() {
 		return nil, congested("Too Many Calls")
 	}
-	leg, err := s.newInLeg(req, tx, in, ep, offer)
+	leg, err := s.newInLeg(req, tx, in, ep, asked)
 	if err != nil {
 		in.leave()
 		s.log.Error("call refused", "err", err)
 		return nil, congested("No Port For Sound")
 	}
 	return leg, nil
+}
+
+// invitation is what an INVITE asks for, as far as we can give it.
+type invitation struct {
+	offer *described // nil: the 2xx is to have ours
+	wants reliability
+	timer session
+}
+
+func (s *Server) readInvite(req *wire.Request, in *incoming) (invitation, *fault) {
+	var asked invitation
+	var f *fault
+	if asked.wants, f = agreeReliability(req, in.trunk.prack()); f != nil {
+		return asked, f
+	}
+	if asked.timer, f = readTimer(req).judge(s.interval); f != nil {
+		return asked, f
+	}
+	asked.offer, f = readOffer(req, in.laws(), s.srtpOf(in.trunk))
+	return asked, f
 }
 
 func congested(why string) *fault {
@@ -119,7 +148,7 @@ func readOffer(req *wire.Request, laws []media.Law, srtp string) (*described, *f
 	return nil, &fault{code: 488, reason: "Not Acceptable Here: " + err.Error()}
 }
 
-func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep *endpoint, offer *described) (*inLeg, error) {
+func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep *endpoint, asked invitation) (*inLeg, error) {
 	rtp, err := s.deps.Engine.Open(ep.addr.Addr())
 	if err != nil {
 		return nil, err
@@ -132,8 +161,13 @@ func (s *Server) newInLeg(req *wire.Request, tx *wire.ServerTx, in *incoming, ep
 	base.trunk, base.laws = in.trunk, in.laws()
 	base.sdp.addr = netip.AddrPortFrom(s.advertised(ep, in.from.Addr()), rtp.LocalAddr().Port())
 	base.sdp.seal.want(s.srtpOf(in.trunk), ep.transport == "TLS")
+	base.fax = in.trunk != nil
 	base.alert()
-	l := &inLeg{leg: base, req: req, tx: tx, in: in, ep: ep, offer: offer}
+	l := &inLeg{leg: base, invitation: asked, req: req, tx: tx, in: in, ep: ep, dialog0: asServer(req, in.tag, ep, in.from)}
+	l.dialog0.symmetric = l.dialog0.symmetric || in.phone != ""
+	l.dialog0.reliable = newReliable(req.CSeq().SeqNo)
+	base.unasked = func() { s.respond(tx, response(req, 487, "Request Terminated", in.tag)) }
+	base.mayBecome(l.dialog0)
 	s.legs.add(base, l.Hangup)
 	return l, nil
 }
@@ -154,41 +188,98 @@ func (s *Server) originOfCaller(req *wire.Request, in *incoming) cti.Origin {
 // inLeg is a call that came in.
 type inLeg struct {
 	*leg
-	req   *wire.Request
-	tx    *wire.ServerTx
-	in    *incoming
-	ep    *endpoint
-	offer *described
+	invitation
+	req     *wire.Request
+	tx      *wire.ServerTx
+	in      *incoming
+	ep      *endpoint
+	dialog0 *dialog // early until Answer
+
+	hearing sync.Mutex // guards what follows; one of Progress and Answer at a time
+	heard   bool       // sound flows before the answer
 }
 
-// Answer sends 200 with our answer, or our offer where the INVITE had none.
+// Progress sends 183 with our answer and lets sound flow: [cti.Progresser]. A
+// caller that waits for our offer hears nothing before it has answered that.
+func (l *inLeg) Progress(ctx context.Context) error {
+	l.hearing.Lock()
+	defer l.hearing.Unlock()
+	switch {
+	case !l.stillRings():
+		return l.refusal()
+	case l.heard:
+		return nil
+	case l.offer == nil:
+		return fmt.Errorf("early sound to a caller without an offer: %w", cti.ErrNotServed)
+	}
+	if err := l.start(*l.offer, bodySDP(l.req)); err != nil {
+		return fmt.Errorf("early sound: %w", err)
+	}
+	l.heard = true
+	return l.provisional(ctx, 183, "Session Progress", l.ourAnswer(*l.offer), false)
+}
+
+func (l *inLeg) stillRings() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == ringing
+}
+
+// Answer sends 200 with our answer, or our offer where the INVITE had none. It
+// waits for the PRACK of a provisional response with a description
+// (RFC 3262 §3).
 func (l *inLeg) Answer(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	body, late := l.sdpBody()
-	d := asServer(l.req, l.in.tag, l.ep, l.in.from)
-	d.symmetric = d.symmetric || l.in.phone != ""
-	d.leg = l.leg
+	l.hearing.Lock()
+	defer l.hearing.Unlock()
+	if !l.stillRings() {
+		return l.refusal()
+	}
+	if err := l.awaitPRACK(ctx, true); err != nil {
+		return err
+	}
+	d := l.dialog0
+	body, late := l.lastWord(d)
 	var take func(*wire.Request)
 	if late {
-		take = l.takeAnswer
+		take = l.lateAnswer(d)
 	}
 	pending := d.await(l.req.CSeq().SeqNo, take) // before anybody can hang up
 	if !l.pickUp(d) {
 		return l.refusal()
 	}
-	if !late {
-		if err := l.start(*l.offer); err != nil {
+	if l.offer != nil && !l.heard {
+		if err := l.start(*l.offer, bodySDP(l.req)); err != nil {
 			l.log.Error("sound does not start", "err", err)
 		}
 	}
 	res := l.accepted(body)
-	l.s.dialogs.add(d)
+	d.watch(l.timer, time.Now())
 	l.s.keep(d)
 	l.s.respond(l.tx, res)
 	l.s.work.Go("2xx until ACK", func() { l.s.repeat2xx(l.leg, d, pending, l.tx, res) })
 	return nil
+}
+
+// lastWord is the description for the 2xx: our answer, what we said in a
+// provisional response, or, late, our offer; nil where the PRACK had the answer
+// to that already.
+func (l *inLeg) lastWord(d *dialog) (body []byte, late bool) {
+	switch {
+	case l.offer == nil && l.wants == mustPRACK:
+		return nil, false
+	case l.offer == nil:
+		d.set(ours)
+		return l.ourOffer(), true
+	case l.heard:
+		body = l.lastSaid()
+	default:
+		body = l.ourAnswer(*l.offer)
+	}
+	d.set(settled)
+	return body, false
 }
 
 // refusal is why Answer came too late; nil when the leg already talks.
@@ -204,38 +295,18 @@ func (l *inLeg) refusal() error {
 	return cti.ErrCleared
 }
 
-func (l *inLeg) sdpBody() (body []byte, late bool) {
-	if l.offer == nil {
-		return l.sdp.offer(l.laws), true
-	}
-	return l.sdp.answer(*l.offer), false
-}
-
 func (l *inLeg) accepted(body []byte) *wire.Response {
 	headers := append(abilities(), l.s.contact(l.ep, l.in.from.Addr()))
-	headers = append(headers, sessionTimer(l.req)...)
-	res := response(l.req, 200, "OK", l.in.tag, headers...)
-	setSDP(res, body)
+	res := response(l.req, 200, "OK", l.in.tag, append(headers, l.timer.promise()...)...)
+	if body != nil {
+		setSDP(res, body)
+	}
 	return res
 }
 
 func setSDP(m wire.Message, body []byte) {
 	m.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
 	m.SetBody(body)
-}
-
-// offers says whether a request names an option in Supported or Require.
-func offers(req *wire.Request, option string) bool {
-	for _, name := range []string{"supported", "k", "require"} {
-		for _, h := range req.GetHeaders(name) {
-			for o := range strings.SplitSeq(h.Value(), ",") {
-				if strings.EqualFold(strings.TrimSpace(o), option) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // canceled ends a ringing leg by the peer's CANCEL. After a 2xx it has no

@@ -86,6 +86,14 @@ func (t *invites) arrived(p packet, req *wire.Request, tr *trunk, now time.Time)
 	return in, inviteNew
 }
 
+// knows says whether an INVITE, or its CANCEL, came before.
+func (t *invites) knows(req *wire.Request) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.byKey[cancelKey(req)]
+	return ok
+}
+
 // canceled finds the INVITE of a CANCEL; nil when there is none yet, which is
 // remembered.
 func (t *invites) canceled(req *wire.Request, now time.Time) *incoming {

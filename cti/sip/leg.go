@@ -14,7 +14,6 @@ import (
 	"callbox/cti/media"
 	"callbox/internal/number"
 
-	wire "github.com/emiago/sipgo/sip"
 	"github.com/google/uuid"
 )
 
@@ -58,13 +57,24 @@ type leg struct {
 	alerting chan struct{}
 	alertOne sync.Once
 	done     chan struct{}
-	sdp      sdpOrigin
 	laws     []media.Law
+	wishes   chan cti.Wish
+	fax      bool            // fax tones are listened for
+	life     context.Context // ends with the leg
+	endLife  context.CancelFunc
+	unasked  func() // the final response to an INVITE whose caller says BYE before it; nil for an outgoing leg
+
+	sound sync.Mutex // guards what follows; before mu and a dialog's
+	sdp   sdpOrigin
+	terms terms
+	keys  chan string // keys that go by INFO, nil where they do not
 
 	mu     sync.Mutex // guards what follows
 	state  legState
 	err    error
 	dialog *dialog
+	early  []*dialog // that may become it
+	held   bool
 }
 
 func (s *Server) newLeg(device cti.Device, origin cti.Origin, rtp media.RTP) (*leg, error) {
@@ -72,12 +82,27 @@ func (s *Server) newLeg(device cti.Device, origin cti.Origin, rtp media.RTP) (*l
 	if err != nil {
 		return nil, err
 	}
-	return &leg{
+	l := &leg{
 		s: s, id: id.String(), device: device, origin: origin, rtp: rtp,
 		log:      s.log.With("leg", id.String(), "device", masked(device)),
-		alerting: make(chan struct{}), done: make(chan struct{}),
+		alerting: make(chan struct{}), done: make(chan struct{}), wishes: make(chan cti.Wish, wishesKept),
 		sdp: sdpOrigin{id: uint64(rand.Uint32()), version: 1},
-	}, nil
+	}
+	l.life, l.endLife = context.WithCancel(s.life)
+	return l, nil
+}
+
+// extension is whose phone the leg is, "" behind a trunk.
+func (l *leg) extension() string {
+	if l.device.Scheme() != "sip" {
+		return ""
+	}
+	return l.device.Address()
+}
+
+// patience bounds one request within the leg's dialog.
+func (l *leg) patience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(l.life, l.s.timers.giveUp())
 }
 
 // masked is a device for the log: a number behind a trunk's name is hidden.
@@ -116,6 +141,31 @@ func (l *leg) Err() error {
 
 func (l *leg) alert() { l.alertOne.Do(func() { close(l.alerting); l.s.legs.changed(l) }) }
 
+// mayBecome adds an early dialog, where the peer may send requests before the
+// answer; false when it is too late.
+func (l *leg) mayBecome(d *dialog) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != ringing {
+		return false
+	}
+	d.leg = l
+	l.early = append(l.early, d)
+	l.s.dialogs.add(d)
+	return true
+}
+
+// dropEarly forgets the early dialogs but one. Only under mu.
+func (l *leg) dropEarly(but *dialog) {
+	for _, d := range l.early {
+		if d != but {
+			d.finish(time.Now())
+			l.s.dialogs.drop(d)
+		}
+	}
+	l.early = nil
+}
+
 // pickUp moves the leg to talking in d; false when it is too late.
 func (l *leg) pickUp(d *dialog) bool {
 	defer l.s.legs.changed(l)
@@ -126,7 +176,14 @@ func (l *leg) pickUp(d *dialog) bool {
 		return false
 	}
 	l.state, l.dialog = to, d
+	l.dropEarly(d)
 	return true
+}
+
+func (l *leg) isOver() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == over
 }
 
 // end closes the leg, once, and says where it stood before. Sound stops here;
@@ -143,12 +200,14 @@ func (l *leg) endFrom(why error, states ...legState) (was legState, first bool) 
 	ok = ok && slices.Contains(states, was)
 	if ok {
 		l.state, l.err = to, why
+		l.dropEarly(nil)
 	}
 	l.mu.Unlock()
 	if !ok {
 		return was, false
 	}
 	close(l.done)
+	l.endLife()
 	if err := l.rtp.Close(); err != nil {
 		l.log.Warn("media port not closed", "err", err)
 	}
@@ -177,54 +236,22 @@ func (l *leg) farewell() {
 	})
 }
 
-// remoteBye ends the leg because the peer said so.
+// remoteBye ends the leg because the peer said so. It may say so before the
+// answer (RFC 3261 §15), and then gets that too.
 func (l *leg) remoteBye(d *dialog) {
 	if d.finish(time.Now()) {
 		l.s.deps.Dialogs.Closed(d.id)
 	}
 	d.giveUpAck()
-	l.end(cti.ErrRemoteHangup)
+	if was, first := l.end(cti.ErrRemoteHangup); first && was == ringing && l.unasked != nil {
+		l.unasked()
+	}
 }
 
-// start lets sound flow as both sides agreed. On hold by address (0.0.0.0) the
-// stream stays as it was.
-func (l *leg) start(d described) error {
-	if d.held {
-		return nil
-	}
-	return l.rtp.Start(l.sdp.sealed(d))
-}
-
-// renegotiate answers a later offer of the peer; body is empty for a refresh
-// without one, which gets our offer.
-func (l *leg) renegotiate(body []byte) (answer []byte, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.state != talking {
-		return nil, cti.ErrWrongState
-	}
-	l.sdp.version++
-	if len(body) == 0 {
-		return l.sdp.offer([]media.Law{l.rtp.Law()}), nil
-	}
-	d, err := l.sdp.offered(body, []media.Law{l.rtp.Law()})
-	if err != nil {
-		return nil, err
-	}
-	if err := l.start(d); err != nil {
-		return nil, err
-	}
-	return l.sdp.answer(d), nil
-}
-
-// takeAnswer reads the answer that a peer sends in its ACK.
-func (l *leg) takeAnswer(ack *wire.Request) {
-	d, err := l.sdp.answered(bodySDP(ack), l.laws)
-	if err == nil {
-		err = l.start(d)
-	}
-	if err != nil {
-		l.log.Warn("the answer in the ACK is of no use", "err", err)
+// lose ends the leg because nobody is there any more; BYE is said all the same.
+func (l *leg) lose() {
+	if _, first := l.end(cti.ErrLineLost); first {
+		l.farewell()
 	}
 }
 

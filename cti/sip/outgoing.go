@@ -21,44 +21,45 @@ func (s *Server) transact(ctx context.Context, req *wire.Request) (*wire.Respons
 		return nil, fmt.Errorf("send %s: %w", req.Method, err)
 	}
 	defer tx.Terminate()
-	for {
-		select {
-		case res := <-tx.Responses():
-			if !res.IsProvisional() {
-				return res, nil
-			}
-		case <-tx.Done():
-			return nil, fmt.Errorf("%s: %w", req.Method, errNoAnswer)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%s: %w", req.Method, context.Cause(ctx))
-		}
+	res, err := finalOf(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", req.Method, err)
 	}
+	return res, nil
 }
 
-// inDialog sends a request within d and answers one challenge of the trunk.
-func (s *Server) inDialog(ctx context.Context, d *dialog, method wire.RequestMethod, tr *trunk) error {
-	res, req, err := s.tryInDialog(ctx, d, method, "", "")
+// inDialog sends a request within d, answers one challenge of the trunk and
+// gives the final response. fill adds headers and body, nil adds none.
+func (s *Server) inDialog(ctx context.Context, d *dialog, tr *trunk, method wire.RequestMethod, fill func(*wire.Request)) (*wire.Response, error) {
+	return s.authenticated(tr, func(auth wire.Header) (*wire.Response, *wire.Request, error) {
+		req := d.request(method)
+		if fill != nil {
+			fill(req)
+		}
+		if auth != nil {
+			req.AppendHeader(auth)
+		}
+		if err := s.address(ctx, req, d.ep, s.way(ctx, d)); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", method, err)
+		}
+		res, err := s.transact(ctx, req)
+		return res, req, err
+	})
+}
+
+// authenticated tries a request, and once more if the trunk asks for
+// credentials that it may have.
+func (s *Server) authenticated(tr *trunk, try func(auth wire.Header) (*wire.Response, *wire.Request, error)) (*wire.Response, error) {
+	res, req, err := try(nil)
 	if err != nil || !challenges(res) {
-		return err
+		return res, err
 	}
 	name, value, err := s.credentials(req, res, tr)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, _, err = s.tryInDialog(ctx, d, method, name, value)
-	return err
-}
-
-func (s *Server) tryInDialog(ctx context.Context, d *dialog, method wire.RequestMethod, name, value string) (*wire.Response, *wire.Request, error) {
-	req := d.request(method)
-	if name != "" {
-		req.AppendHeader(wire.NewHeader(name, value))
-	}
-	if err := s.address(ctx, req, d.ep, d.hop()); err != nil {
-		return nil, nil, err
-	}
-	res, err := s.transact(ctx, req)
-	return res, req, err
+	res, _, err = try(wire.NewHeader(name, value))
+	return res, err
 }
 
 // keep has d's row kept, unless d ended meanwhile.
@@ -74,7 +75,7 @@ func (s *Server) keep(d *dialog) {
 func (s *Server) bye(d *dialog, tr *trunk) {
 	ctx, cancel := context.WithTimeout(s.life, s.timers.giveUp())
 	defer cancel()
-	if err := s.inDialog(ctx, d, wire.BYE, tr); err != nil {
+	if _, err := s.inDialog(ctx, d, tr, wire.BYE, nil); err != nil {
 		s.log.Info("BYE without an answer", "dialog", d.id, "err", err)
 		if s.life.Err() != nil {
 			return

@@ -46,6 +46,9 @@ func (s *Server) Dial(ctx context.Context, d cti.Device, as cti.Number, callID s
 	if s.draining.Load() {
 		return nil, cti.ErrShutdown
 	}
+	if s.overload.isFull(s.legs.count()) {
+		return nil, fmt.Errorf("dial %s: %w", d, cti.ErrTooMany)
+	}
 	targets, tr, err := s.targets(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", d, err)
@@ -169,7 +172,7 @@ func (l *outLeg) hearEarly(body []byte) {
 	}
 	sound, err := l.sdp.answered(body, l.laws)
 	if err == nil {
-		err = l.start(sound)
+		err = l.start(sound, body)
 	}
 	if err != nil {
 		l.log.Info("early sound is of no use", "err", err)
@@ -202,12 +205,12 @@ func (l *outLeg) cancelOthers(but *attempt) {
 
 // won says that a's party picked up in d; false when another one was quicker
 // or the leg is over.
-func (l *outLeg) won(a *attempt, d *dialog, sound described) bool {
+func (l *outLeg) won(a *attempt, d *dialog, sound described, body []byte) bool {
 	if !l.pickUp(d) {
 		return false
 	}
 	l.alert()
-	if err := l.start(sound); err != nil {
+	if err := l.start(sound, body); err != nil {
 		l.log.Error("sound does not start", "err", err)
 	}
 	d.leg = l.leg

@@ -25,6 +25,9 @@ func (s *Server) admitPhone(p packet, req *wire.Request, now time.Time) bool {
 	} else if !s.known(p.from) {
 		s.refuse(p, now)
 	}
+	if f == nil {
+		f = s.overloaded(req, now)
+	}
 	if f != nil {
 		s.answer(p, req, f.code, f.reason, f.headers...)
 		return false

@@ -91,12 +91,16 @@ func checkCSeq(req *wire.Request) *fault {
 
 // methods we serve, in the order of Allow.
 var methods = []wire.RequestMethod{
-	wire.INVITE, wire.ACK, wire.CANCEL, wire.BYE, wire.OPTIONS, wire.UPDATE, wire.INFO, wire.REGISTER, wire.SUBSCRIBE,
+	wire.INVITE, wire.ACK, wire.CANCEL, wire.BYE, wire.OPTIONS, wire.UPDATE, wire.INFO, wire.REGISTER,
+	wire.PRACK, wire.REFER, wire.SUBSCRIBE, wire.NOTIFY,
 }
+
+// extensions are the option tags that a peer may require.
+var extensions = map[string]bool{"timer": true, "100rel": true, "norefersub": true}
 
 // unserved are methods that exist and are not allowed here.
 var unserved = map[wire.RequestMethod]bool{
-	wire.NOTIFY: true, wire.REFER: true, wire.MESSAGE: true, wire.PRACK: true, wire.PUBLISH: true,
+	wire.MESSAGE: true, wire.PUBLISH: true,
 }
 
 func checkMethod(req *wire.Request) *fault {
@@ -123,8 +127,7 @@ func checkScheme(req *wire.Request) *fault {
 	return &fault{code: 416, reason: "Unsupported URI Scheme"}
 }
 
-// checkRequire refuses extensions we do not have (RFC 3261 §8.2.2.3). Of timer
-// we only echo what the peer does itself.
+// checkRequire refuses extensions we do not have (RFC 3261 §8.2.2.3).
 func checkRequire(req *wire.Request) *fault {
 	if req.Method == wire.ACK || req.Method == wire.CANCEL {
 		return nil
@@ -132,7 +135,7 @@ func checkRequire(req *wire.Request) *fault {
 	var unknown []string
 	for _, h := range req.GetHeaders("require") {
 		for option := range strings.SplitSeq(h.Value(), ",") {
-			if option = strings.TrimSpace(option); option != "" && !strings.EqualFold(option, "timer") {
+			if option = strings.TrimSpace(option); option != "" && !extensions[strings.ToLower(option)] {
 				unknown = append(unknown, option)
 			}
 		}
@@ -148,6 +151,7 @@ func checkRequire(req *wire.Request) *fault {
 var readable = map[wire.RequestMethod][]string{
 	wire.INVITE: {"application/sdp", "multipart/mixed"},
 	wire.UPDATE: {"application/sdp"},
+	wire.PRACK:  {"application/sdp"},
 }
 
 func checkContent(req *wire.Request) *fault {

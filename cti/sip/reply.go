@@ -21,7 +21,7 @@ func allow() wire.Header {
 
 // abilities are what OPTIONS and 2xx to INVITE say of us.
 func abilities() []wire.Header {
-	return []wire.Header{allow(), wire.NewHeader("Accept", "application/sdp"), wire.NewHeader("Supported", "timer")}
+	return []wire.Header{allow(), wire.NewHeader("Accept", "application/sdp"), wire.NewHeader("Supported", "timer, 100rel, norefersub")}
 }
 
 // response builds an answer to req with our tag in To.

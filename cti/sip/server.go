@@ -63,6 +63,9 @@ type Server struct {
 	legs          *legs
 	subscriptions *subscriptions
 	keepalive     *keepalive
+	overload      *overload
+	interval      time.Duration // of session timers, 0 for none
+	names         resolver      // for hosts that peers name
 	count         counters
 
 	endpoints []*endpoint
@@ -162,6 +165,10 @@ func (s *Server) configure(cfg Config) error {
 	s.registrar = &registrar{s: s, nonces: newNonces(s.secret)}
 	s.shield, s.peers, s.invites, s.dialogs, s.legs = newShield(), newPeers(), newInvites(), newDialogs(), newLegs()
 	s.subscriptions, s.keepalive, s.legs.changed = newSubscriptions(), newKeepalive(cfg.Keepalive), s.watchLegs
+	s.overload, s.interval = newOverload(cfg.Limits), sessionOf(cfg.SessionTimer)
+	if s.names = cfg.names; s.names == nil {
+		s.names = net.DefaultResolver
+	}
 	return nil
 }
 
@@ -322,6 +329,7 @@ func (s *Server) sweep(ctx context.Context) {
 			s.bindings.sweep(now)
 			s.invites.sweep(now)
 			s.dialogs.sweep(now)
+			s.watchSessions(now)
 			s.peers.sweep(now)
 			s.registrar.nonces.sweep(now)
 		}
