@@ -19,16 +19,21 @@ const (
 	gapFrames  = 3
 	keyVolume  = 10 // dBm0 below zero
 	eventSize  = 4
+	mostQueued = 64 // digits that wait to be sent; more are left out
 )
 
 const endOfEvent = 0x80
 
 // eventLog remembers the last telephone events received, so that each is
 // reported once: an event's packets share their timestamp, however often, late
-// or incomplete they come.
+// or incomplete they come. A key held for more than 8 s comes as several events
+// without a gap, of which all but the last are not ended (RFC 4733 §2.5.1.3).
 type eventLog struct {
 	stamps [8]uint32
 	n      int
+	code   byte   // of the newest event
+	end    uint32 // behind it
+	ended  bool
 }
 
 // take gives the key of an event packet; fresh says that it was not reported
@@ -37,15 +42,21 @@ func (l *eventLog) take(ts uint32, payload []byte) (key rune, fresh, ok bool) {
 	if len(payload) < eventSize || int(payload[0]) >= len(keys) {
 		return 0, false, false
 	}
-	fresh = !slices.Contains(l.stamps[:min(l.n, len(l.stamps))], ts)
-	if fresh {
+	newer := !slices.Contains(l.stamps[:min(l.n, len(l.stamps))], ts)
+	fresh = newer && !(l.n > 0 && !l.ended && payload[0] == l.code && ts == l.end)
+	if newer {
 		l.stamps[l.n%len(l.stamps)] = ts
 		l.n++
+		l.ended = false
+	}
+	if ts == l.stamps[(l.n-1)%len(l.stamps)] {
+		l.code, l.end = payload[0], ts+uint32(eventDuration(payload))
+		l.ended = l.ended || payload[1]&endOfEvent != 0
 	}
 	return rune(keys[payload[0]]), fresh, true
 }
 
-func (l *eventLog) clear() { l.n = 0 }
+func (l *eventLog) clear() { *l = eventLog{} }
 
 // eventDuration is the duration that an event packet tells, in samples.
 func eventDuration(payload []byte) int64 {
@@ -60,10 +71,11 @@ type keying struct {
 	start int64
 }
 
-// add queues digits; what is no key is left out.
+// add queues digits; what is no key is left out, and what is too much.
 func (k *keying) add(digits string) {
 	for _, r := range strings.ToUpper(digits) {
-		if code := strings.IndexRune(keys, r); code >= 0 {
+		code := strings.IndexRune(keys, r)
+		if code >= 0 && len(k.queue) < mostQueued {
 			k.queue = append(k.queue, byte(code))
 		}
 	}
@@ -85,7 +97,7 @@ func (k *keying) next(now int64, to *[eventSize]byte) (at int64, first, ok bool)
 	k.frame++
 	if k.frame > toneFrames+endFrames {
 		if k.frame >= toneFrames+endFrames+gapFrames {
-			k.frame, k.queue = 0, k.queue[1:]
+			k.frame, k.queue = 0, slices.Delete(k.queue, 0, 1)
 		}
 		return 0, false, false
 	}
@@ -106,6 +118,6 @@ func (k *keying) tones() Prompt {
 	for i, code := range k.queue {
 		digits[i] = keys[code]
 	}
-	k.queue, k.frame = nil, 0
+	k.queue, k.frame = k.queue[:0], 0
 	return NewPrompt("digits", dsp.AppendDTMF(nil, string(digits), as))
 }

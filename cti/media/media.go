@@ -87,6 +87,7 @@ type Port interface {
 type Stats struct {
 	Received, Sent, Lost, Dropped, KernelDropped uint64
 	Concealed                                    uint64 // frames made up where sound was decoded and missing
+	Late                                         uint64 // packets that came when their turn in decoded sound was over
 	Jitter                                       time.Duration
 	LastReceived                                 time.Time
 	Far                                          Far

@@ -23,6 +23,7 @@ type pipe struct {
 func newPipe(e *Plain, law Law, in <-chan []byte, out chan<- []byte) *pipe {
 	p := &pipe{from: in, count: e.clock.now()}
 	p.prepare(e)
+	p.paced = true
 	p.port.open(law, &pipeOut{to: out})
 	p.in.source = e.ids.next()
 	return p
@@ -72,9 +73,7 @@ func (p *port) Press(digits string) {
 	for _, code := range k.queue {
 		p.pressed(rune(keys[code]))
 	}
-	if p.in.peer != nil {
-		p.in.peer.dial(digits)
-	}
+	p.in.tell(digits)
 }
 
 // pipeOut cuts what is sent into frames of 20 ms.

@@ -41,13 +41,14 @@ type Plain struct {
 	ids     identities
 	readers guard.Group
 
-	bridging sync.Mutex // before any port's locks
+	bridging sync.Mutex // before any room's and port's locks
 
 	mu      sync.Mutex // behind all other locks
 	stopped bool
 	ports   map[*port]member
-	gone    Stats         // of closed ports
-	opened  chan struct{} // holds one when a port was added
+	rooms   map[*mixer]struct{} // with somebody in them
+	gone    Stats               // of closed ports
+	opened  chan struct{}       // holds one when a port was added
 }
 
 // New makes an engine; sound flows while [Plain.Run] runs.
@@ -63,6 +64,7 @@ func New(cfg Config) (*Plain, error) {
 		ids:     identities{},
 		readers: guard.Group{Log: log},
 		ports:   map[*port]member{},
+		rooms:   map[*mixer]struct{}{},
 		opened:  make(chan struct{}, 1),
 	}, nil
 }
@@ -108,6 +110,7 @@ func (e *Plain) beat(ctx context.Context) {
 	defer ticks.Stop()
 	begin := e.clock.now()
 	var ports []member
+	var rooms []*mixer
 	for beat := int64(1); ; {
 		select {
 		case <-ctx.Done():
@@ -120,6 +123,8 @@ func (e *Plain) beat(ctx context.Context) {
 			if ports = e.members(ports[:0]); len(ports) == 0 {
 				return
 			}
+			rooms = e.mixers(rooms[:0])
+			e.mix(rooms, begin+beat*FrameSamples)
 			e.pass(ports, begin+beat*FrameSamples)
 		}
 	}
@@ -131,7 +136,7 @@ func (e *Plain) pass(ports []member, now int64) {
 	for i := 0; i < len(ports); i++ {
 		err := guard.Call(func() {
 			for ; i < len(ports); i++ {
-				ports[i].base().out.beat(now)
+				ports[i].base().beat(now)
 				ports[i].tend(now)
 			}
 		})
@@ -140,6 +145,44 @@ func (e *Plain) pass(ports []member, now int64) {
 			ports[i].shut()
 		}
 	}
+}
+
+// mix lets every room hand out what its parties hear. A room that panics is
+// closed, the others go on.
+func (e *Plain) mix(rooms []*mixer, now int64) {
+	for i := 0; i < len(rooms); i++ {
+		err := guard.Call(func() {
+			for ; i < len(rooms); i++ {
+				rooms[i].beat(now)
+			}
+		})
+		if err != nil {
+			e.log.Error("a room's beat failed; the room is closed", "err", err)
+			rooms[i].Close()
+		}
+	}
+}
+
+// keep lets a room have beats, forget ends them.
+func (e *Plain) keep(m *mixer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rooms[m] = struct{}{}
+}
+
+func (e *Plain) forget(m *mixer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.rooms, m)
+}
+
+func (e *Plain) mixers(to []*mixer) []*mixer {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for m := range e.rooms {
+		to = append(to, m)
+	}
+	return to
 }
 
 func (e *Plain) members(to []member) []member {
@@ -201,18 +244,22 @@ func (e *Plain) Totals() Stats {
 	return sum
 }
 
-// bridge joins two ports.
-type bridge struct{ a, b *port }
+// bridge joins two ports. What goes from RTP to a pipe, which has no way to put
+// late sound in its place, goes through a room of its own.
+type bridge struct {
+	a, b  *port
+	paced *mixer
+}
 
-// Bridge implements [Engine]. A port that is already in a bridge leaves it.
+// Bridge implements [Engine]. A port that is already in a bridge or a room
+// leaves it.
 func (e *Plain) Bridge(a, b Port) (undo func()) {
-	x, xok := a.(interface{ base() *port })
-	y, yok := b.(interface{ base() *port })
-	if !xok || !yok || x.base() == y.base() || x.base().engine != e || y.base().engine != e {
-		e.log.Error("two ports cannot be bridged", "err", errors.New("they are one, or not this engine's"))
+	x, y := e.ours(a), e.ours(b)
+	if x == nil || y == nil || x == y {
+		e.log.Error("two ports cannot be bridged", "err", errNotOurs)
 		return func() {}
 	}
-	br := &bridge{x.base(), y.base()}
+	br := &bridge{a: x, b: y}
 	e.join(br)
 	return func() {
 		e.bridging.Lock()
@@ -221,20 +268,39 @@ func (e *Plain) Bridge(a, b Port) (undo func()) {
 	}
 }
 
+var errNotOurs = errors.New("they are one, or not this engine's")
+
+// ours is a port of this engine's, nil for any other.
+func (e *Plain) ours(p Port) *port {
+	own, ok := p.(interface{ base() *port })
+	if !ok || own.base().engine != e {
+		return nil
+	}
+	return own.base()
+}
+
 func (e *Plain) join(br *bridge) {
 	e.bridging.Lock()
 	defer e.bridging.Unlock()
-	br.a.bridge.undo()
-	br.b.bridge.undo()
+	br.a.alone()
+	br.b.alone()
 	if br.a.isClosed() || br.b.isClosed() {
 		return
 	}
 	br.a.bridge, br.b.bridge = br, br
-	now := e.clock.now()
-	br.a.out.connect(true, now)
-	br.b.out.connect(true, now)
-	br.a.in.connect(&br.b.out)
-	br.b.in.connect(&br.a.out)
+	br.wire(br.a, br.b)
+	br.wire(br.b, br.a)
+}
+
+// wire lets one side hear the other.
+func (b *bridge) wire(from, to *port) {
+	if to.paced && !from.paced {
+		b.paced = newMixer(to.engine)
+		b.paced.hear(to, from)
+		return
+	}
+	to.out.connect(true, to.engine.clock.now())
+	from.in.connect(&to.out)
 }
 
 // undo ends a bridge that still stands. Callers hold bridging.
@@ -243,17 +309,26 @@ func (b *bridge) undo() {
 		return
 	}
 	b.a.bridge, b.b.bridge = nil, nil
+	if b.paced != nil {
+		b.paced.clear()
+	}
 	b.a.in.connect(nil)
 	b.b.in.connect(nil)
 	b.a.out.connect(false, 0)
 	b.b.out.connect(false, 0)
 }
 
-// part takes a port out of its bridge.
+// alone takes a port out of its bridge and its room. Callers hold bridging.
+func (p *port) alone() {
+	p.bridge.undo()
+	p.room.lose(p)
+}
+
+// part takes a port out of its bridge or room.
 func (e *Plain) part(p *port) {
 	e.bridging.Lock()
 	defer e.bridging.Unlock()
-	p.bridge.undo()
+	p.alone()
 }
 
 // Open implements [Engine]. The error is [ErrNoPorts] when the range is used up

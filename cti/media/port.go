@@ -25,8 +25,12 @@ type port struct {
 	closed chan struct{}
 	once   sync.Once
 	bridge *bridge // under the engine's bridging
+	room   *mixer  // likewise
+	paced  bool    // takes sound on the beat only
 	in     receiver
 	out    sender
+
+	detects atomic.Bool // the beat has to listen
 }
 
 func (p *port) prepare(e *Plain) {
@@ -56,6 +60,20 @@ func (p *port) open(law Law, to outlet) {
 		p.out.next = p.engine.clock.now()
 	}
 	p.in.open, p.out.to = true, to
+}
+
+// agreed sets what signalling agreed on beside the stream itself.
+func (p *port) agreed(s Stream, fax chan<- string) {
+	p.out.agree(s.Keying, s.Keys)
+	p.detect(s.Detect, fax)
+}
+
+// beat is the port's part of a beat.
+func (p *port) beat(now int64) {
+	if p.detects.Load() {
+		p.in.listen(now)
+	}
+	p.out.beat(now)
 }
 
 // Play implements [Port].
@@ -137,6 +155,7 @@ func (p *port) disconnect() {
 	p.out.mu.Lock()
 	defer p.out.mu.Unlock()
 	p.in.open, p.out.to = false, nil
+	p.detects.Store(false)
 }
 
 // Stats implements [Port].

@@ -3,6 +3,8 @@ package media
 import (
 	"sync"
 	"time"
+
+	"callbox/cti/media/dsp"
 )
 
 // heard is one packet of a party on its way from the receiver of its port to
@@ -20,7 +22,8 @@ type heard struct {
 }
 
 // receiver is what a port hears from its party. Where two locks meet, the
-// order is: a receiver's before a sender's, and never two of a kind.
+// order is: the engine's bridging, a room's, a receiver's, a sender's, and never
+// two of a kind.
 type receiver struct {
 	mu     sync.Mutex
 	law    Law
@@ -28,9 +31,16 @@ type receiver struct {
 	source uint64
 	line   timeline
 	events eventLog
-	peer   *sender // who hears it
+	peer   *sender // who hears it as it comes
 	tap    tap
 	stats  Stats
+
+	ear     *ear      // nil while nobody needs the sound decoded
+	hearers []*sender // who hear it mixed; they get its keys
+	detects Detect
+	late    uint64 // what former ears counted
+	keyed   rune   // the newest key that came as an event
+	keyedAt int64  // and when its newest packet came
 }
 
 // sound takes a packet of sound that was found good. Callers hold mu.
@@ -41,6 +51,9 @@ func (r *receiver) sound(h *heard, ts uint32, ids *identities) {
 	}
 	h.source, h.stream = r.source, r.line.stream
 	r.tap.put(Received, at, h.law, r.law, h.payload)
+	if r.ear != nil {
+		r.ear.take(h)
+	}
 	if r.peer != nil {
 		r.peer.forward(h)
 	}
@@ -61,8 +74,18 @@ func (r *receiver) event(h *heard, ts uint32, ids *identities, press func(rune))
 		r.source = ids.next()
 	}
 	h.source, h.stream = r.source, r.line.unwrap(ts)
+	r.keyed, r.keyedAt = h.key, h.arrival
 	if r.peer != nil {
 		r.peer.forward(h)
+	}
+	if !h.fresh {
+		return
+	}
+	if r.ear != nil {
+		r.ear.pause(h, nothing)
+	}
+	for _, s := range r.hearers {
+		s.dial(string(h.key))
 	}
 }
 
@@ -74,8 +97,20 @@ func (r *receiver) paused() {
 	}
 }
 
-// comfort takes a packet of comfort noise (RFC 3389). Callers hold mu.
-func (r *receiver) comfort(*heard, uint32) { r.paused() }
+// comfort takes a packet of comfort noise (RFC 3389): where the sound is decoded
+// the party's background is made here, else the other side makes it. Callers
+// hold mu.
+func (r *receiver) comfort(h *heard, ts uint32) {
+	r.paused()
+	if r.ear == nil {
+		return
+	}
+	if !r.line.set {
+		r.line.place(ts, h.arrival)
+	}
+	h.source, h.stream = r.source, r.line.unwrap(ts)
+	r.ear.pause(h, dsp.Background(h.payload))
+}
 
 // begin is called when a new synchronisation source was seen. Callers hold mu.
 func (r *receiver) begin(ids *identities) {
@@ -84,10 +119,27 @@ func (r *receiver) begin(ids *identities) {
 	r.source = ids.next()
 }
 
+// tell hands keys on that came by another way than the sound. Callers hold mu.
+func (r *receiver) tell(keys string) {
+	if r.peer != nil {
+		r.peer.dial(keys)
+	}
+	for _, s := range r.hearers {
+		s.dial(keys)
+	}
+}
+
 func (r *receiver) connect(peer *sender) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.peer = peer
+}
+
+// hearBy sets who gets the keys of a party that is heard mixed.
+func (r *receiver) hearBy(hearers []*sender) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hearers = hearers
 }
 
 // received counts a packet. Callers hold mu.

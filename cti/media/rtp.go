@@ -76,6 +76,7 @@ func (p *rtpPort) Start(s Stream) error {
 	if err := p.agree(s); err != nil {
 		return err
 	}
+	p.agreed(s, p.fax)
 	p.port.open(s.Law, &p.outlet)
 	return nil
 }

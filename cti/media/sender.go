@@ -29,7 +29,7 @@ const (
 )
 
 // sender is what a port makes its party hear, in this order: digits, the prompt
-// begun last, the bridge, silence. Its sequence numbers and timestamps run on
+// begun last, the bridge or the room, silence. Its sequence numbers and timestamps run on
 // over all of them. A bridge's packets go out as they come; all else goes out
 // on the beat.
 type sender struct {
@@ -49,10 +49,22 @@ type sender struct {
 	event   int64 // where the bridge's newest key began in its stream
 	plays   []*playing
 	keys    keying
-	line    timeline // for the tap
+	keying  Keying
+	letters chan<- string // takes digits that go as messages
+	tones   *playing      // digits on their way as tones
+	line    timeline      // for the tap
 	tap     tap
 	frame   [FrameSamples]byte
 	scratch []byte // of a payload in another law
+	room    mixed
+}
+
+// mixed is what a sender hears of a room.
+type mixed struct {
+	source  uint64 // 0: in none
+	waits   bool   // a frame is there for the next beat
+	audible bool
+	frame   [FrameSamples]byte
 }
 
 // begun says whether a key's packet belongs to a key that began in this bridge.
@@ -74,13 +86,13 @@ func (s *sender) forward(h *heard) {
 	if h.key != 0 && !s.begun(h) {
 		return // the rest of a key that was meant for who heard the party before
 	}
-	if h.key != 0 && !s.to.events() {
+	if h.key != 0 && !s.takesEvents() {
 		if h.fresh {
-			s.keys.add(string(h.key))
+			s.key(string(h.key))
 		}
 		return
 	}
-	if len(s.plays) > 0 || s.keys.busy() {
+	if len(s.plays) > 0 || s.keys.busy() || s.tones != nil {
 		return
 	}
 	marker := h.marker
@@ -159,7 +171,13 @@ func (s *sender) beat(now int64) {
 	if s.to == nil {
 		return
 	}
-	if s.beatEvent(now) || s.beatPrompt(now) {
+	mixed := s.room.waits
+	s.room.waits = false
+	switch {
+	case s.beatEvent(now), s.beatTones(now), s.beatPrompt(now):
+		return
+	case mixed:
+		s.beatFrame(now, s.room.source, s.room.frame[:], s.room.audible)
 		return
 	}
 	if s.bridged && now-s.fed < hush {
@@ -185,12 +203,23 @@ func (s *sender) beatFrame(now int64, source uint64, frame []byte, audible bool)
 	s.send(s.seq, s.resume(now), now, marker, s.law, frame, audible)
 }
 
-func (s *sender) beatEvent(now int64) bool {
-	if len(s.keys.queue) == 0 {
-		return false
+// takesEvents says whether digits go as telephone events.
+func (s *sender) takesEvents() bool { return s.keying == Events && s.to.events() }
+
+// key hands digits over in the party's way. Callers hold mu.
+func (s *sender) key(digits string) {
+	if s.keying != Messages {
+		s.keys.add(digits)
+		return
 	}
-	if !s.to.events() {
-		s.plays = append(s.plays, newPlaying(s.keys.tones(), s.ids))
+	select {
+	case s.letters <- digits:
+	default:
+	}
+}
+
+func (s *sender) beatEvent(now int64) bool {
+	if len(s.keys.queue) == 0 || !s.takesEvents() {
 		return false
 	}
 	var payload [eventSize]byte
@@ -202,6 +231,24 @@ func (s *sender) beatEvent(now int64) bool {
 	s.source = 0
 	s.to.event(uint16(s.seq), at, first, payload[:])
 	s.next = max(s.next, now+FrameSamples)
+	return true
+}
+
+// beatTones sends a frame of the digits that go as tones; those that come
+// meanwhile follow them.
+func (s *sender) beatTones(now int64) bool {
+	if s.tones == nil && len(s.keys.queue) > 0 && !s.takesEvents() {
+		s.tones = newPlaying(s.keys.tones(), s.ids)
+	}
+	if s.tones == nil {
+		return false
+	}
+	frame := s.tones.frame(s.law, s.frame[:])
+	if frame == nil {
+		s.tones = nil
+		return s.beatTones(now)
+	}
+	s.beatFrame(now, s.tones.id, frame, true)
 	return true
 }
 
@@ -281,8 +328,48 @@ func (s *sender) connect(bridged bool, now int64) {
 	s.bridged, s.fed = bridged, now
 }
 
+// dial lets the party have digits.
 func (s *sender) dial(digits string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys.add(digits)
+	s.key(digits)
+}
+
+// relay lets the party have a key that it also hears as a tone.
+func (s *sender) relay(key rune) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.to != nil && (s.keying == Messages || s.takesEvents()) {
+		s.key(string(key))
+	}
+}
+
+// agree sets how the party gets digits.
+func (s *sender) agree(as Keying, letters chan<- string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keying, s.letters = as, letters
+}
+
+// enter lets the party hear a room as source; 0 is none.
+func (s *sender) enter(source uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.room.source, s.room.waits = source, false
+}
+
+func (s *sender) soundsIn() Law {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.law
+}
+
+// mix takes a room's frame for the next beat.
+func (s *sender) mix(frame []byte, audible bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.room.source != 0 {
+		copy(s.room.frame[:], frame)
+		s.room.waits, s.room.audible = true, audible
+	}
 }

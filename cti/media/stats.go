@@ -45,6 +45,8 @@ func (s Stats) add(o Stats) Stats {
 	s.Lost += o.Lost
 	s.Dropped += o.Dropped
 	s.KernelDropped += o.KernelDropped
+	s.Concealed += o.Concealed
+	s.Late += o.Late
 	s.Jitter = max(s.Jitter, o.Jitter)
 	if o.LastReceived.After(s.LastReceived) {
 		s.LastReceived = o.LastReceived
