@@ -82,17 +82,17 @@ func (t *dialogs) add(d *dialog) {
 func (t *dialogs) find(req *wire.Request) *dialog {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.byID[dialogID(callIDOf(req), tagOf(req.To()), tagOf(req.From()))]
+	return t.byID[dialogKey(callIDOf(req), tagOf(req.To()), tagOf(req.From()))]
 }
 
 // named is the dialog of a Call-ID and two tags, whichever of them is ours.
 func (t *dialogs) named(callID, a, b string) *dialog {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d := t.byID[dialogID(callID, a, b)]; d != nil {
+	if d := t.byID[dialogKey(callID, a, b)]; d != nil {
 		return d
 	}
-	return t.byID[dialogID(callID, b, a)]
+	return t.byID[dialogKey(callID, b, a)]
 }
 
 // drop forgets an early dialog, of which nothing more is to be said.
@@ -140,7 +140,10 @@ func (t *dialogs) open() int {
 	return n
 }
 
-func dialogID(callID, localTag, remoteTag string) string {
+// dialogID is a dialog of which there is one for a Call-ID and a tag of ours.
+func dialogID(callID, localTag string) string { return callID + " " + localTag }
+
+func dialogKey(callID, localTag, remoteTag string) string {
 	return callID + " " + localTag + " " + remoteTag
 }
 
@@ -150,7 +153,7 @@ func asServer(req *wire.Request, tag string, ep *endpoint, from netip.AddrPort) 
 	to.Params = to.Params.Clone()
 	to.Params.Add("tag", tag)
 	d := &dialog{
-		id: dialogID(callIDOf(req), tag, tagOf(req.From())), callID: callIDOf(req), localTag: tag, remoteTag: tagOf(req.From()),
+		id: dialogKey(callIDOf(req), tag, tagOf(req.From())), callID: callIDOf(req), localTag: tag, remoteTag: tagOf(req.From()),
 		ep: ep, local: to.AsFrom(), remote: req.From().AsTo(), source: from,
 		seq: 1, peerSeq: req.CSeq().SeqNo, symmetric: ep.isStream(),
 		target: *req.Contact().Address.Clone(), routes: routesOf(req), updates: allows(req, wire.UPDATE),
@@ -195,7 +198,7 @@ func lists(m wire.Message, word string, headers ...string) bool {
 // which leaves it early or not (§12.1.2).
 func asClient(req *wire.Request, res *wire.Response, ep *endpoint, to netip.AddrPort) *dialog {
 	d := &dialog{
-		id: dialogID(callIDOf(req), tagOf(req.From()), tagOf(res.To())), callID: callIDOf(req),
+		id: dialogKey(callIDOf(req), tagOf(req.From()), tagOf(res.To())), callID: callIDOf(req),
 		localTag: tagOf(req.From()), remoteTag: tagOf(res.To()), caller: true,
 		ep: ep, local: *req.From(), remote: *res.To(), source: to,
 		seq: req.CSeq().SeqNo, offering: req.CSeq().SeqNo, target: *req.Recipient.Clone(), bargain: ours,

@@ -133,7 +133,7 @@ func (s *Server) serveRefer(d *dialog, ref *referral) {
 	if ref.failed == nil {
 		l.wish(ref.wish)
 	}
-	s.notify(d, ref, "100 Trying", "active;expires="+strconv.Itoa(int(transferLimit/time.Second)))
+	s.tellReferrer(d, ref, "100 Trying", "active;expires="+strconv.Itoa(int(transferLimit/time.Second)))
 	err := ref.failed
 	if err == nil {
 		err = l.replyTo(ref.replies)
@@ -144,7 +144,7 @@ func (s *Server) serveRefer(d *dialog, ref *referral) {
 	if err != nil {
 		l.log.Info("the transfer did not come about", "err", err)
 	}
-	s.notify(d, ref, statusOf(err), "terminated;reason=noresource")
+	s.tellReferrer(d, ref, statusOf(err), "terminated;reason=noresource")
 }
 
 // replyTo waits for the answer to a wish, as long as the leg lives.
@@ -188,9 +188,9 @@ func statusOf(err error) string {
 	return "503 Service Unavailable"
 }
 
-// notify tells the phone how its REFER stands, as a piece of a SIP message
+// tellReferrer tells the phone how its REFER stands, as a piece of a SIP message
 // (RFC 3420).
-func (s *Server) notify(d *dialog, ref *referral, status, state string) {
+func (s *Server) tellReferrer(d *dialog, ref *referral, status, state string) {
 	if ref.silent {
 		return
 	}
