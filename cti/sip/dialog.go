@@ -140,9 +140,6 @@ func (t *dialogs) open() int {
 	return n
 }
 
-// dialogID is a dialog of which there is one for a Call-ID and a tag of ours.
-func dialogID(callID, localTag string) string { return callID + " " + localTag }
-
 func dialogKey(callID, localTag, remoteTag string) string {
 	return callID + " " + localTag + " " + remoteTag
 }

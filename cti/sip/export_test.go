@@ -153,3 +153,76 @@ func (s *Server) TimerOf(leg string) time.Duration {
 	}
 	return 0
 }
+
+// Limits of subscriptions.
+const (
+	SubscriptionsEach  = subscriptionsEach
+	SubscriptionsInAll = subscriptionsInAll
+	NotifyRate         = notifyRate
+)
+
+// TestSubscriptions are subscriptions to dialogs without phones.
+type TestSubscriptions struct{ *subscriptions }
+
+// NewTestSubscriptions makes an empty table.
+func NewTestSubscriptions() TestSubscriptions { return TestSubscriptions{newSubscriptions()} }
+
+// Add subscribes user's phone to extension; "" when that is refused.
+func (t TestSubscriptions) Add(user, extension string) (id string) {
+	sub := &subscription{
+		dialog: &dialog{id: user + " " + extension, symmetric: true},
+		news:   news{event: dialogPackage, extension: extension}, user: user, contact: user,
+	}
+	if !t.add(sub) {
+		return ""
+	}
+	return sub.id
+}
+
+// Changed is a change of extension now.
+func (t TestSubscriptions) Changed(extension string) {
+	t.changed(news{event: dialogPackage, extension: extension})
+}
+
+// Due are those who get a NOTIFY now.
+func (t TestSubscriptions) Due() (ids []string) {
+	tell, _ := t.due(time.Now())
+	for _, sub := range tell {
+		ids = append(ids, sub.id)
+	}
+	return ids
+}
+
+// Told is the answer to a NOTIFY.
+func (t TestSubscriptions) Told(id string) {
+	t.mu.Lock()
+	sub := t.byID[id]
+	t.mu.Unlock()
+	t.told(sub, false)
+}
+
+// TestKeepalive asks phones of the test's.
+type TestKeepalive struct{ *keepalive }
+
+// NewTestKeepalive asks each phone once in every.
+func NewTestKeepalive(every time.Duration) TestKeepalive { return TestKeepalive{newKeepalive(every)} }
+
+// Tick is how often Due is called.
+func (k TestKeepalive) Tick() time.Duration { return k.tick() }
+
+// Due are those of users whose phones are asked now.
+func (k TestKeepalive) Due(users []string) (ask []string) {
+	var phones []binding
+	for _, u := range users {
+		phones = append(phones, binding{Binding: Binding{User: u}})
+	}
+	for _, b := range k.due(phones, time.Now()) {
+		ask = append(ask, b.User)
+	}
+	return ask
+}
+
+// Answered is what came of asking.
+func (k TestKeepalive) Answered(user string, ok bool) (silent bool) {
+	return k.answered(binding{Binding: Binding{User: user}}, ok)
+}

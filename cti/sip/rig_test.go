@@ -33,6 +33,7 @@ type rig struct {
 	accounts accounts
 	bindings *bindingStore
 	dialogs  *dialogStore
+	mail     sip.Mailboxes
 	stop     func()
 }
 
@@ -176,7 +177,7 @@ func (r *rig) run(cfg sip.Config) {
 		t.Fatal(err)
 	}
 	r.Server, err = sip.New(cfg, sip.Deps{
-		Engine: r.engine, Calls: r.calls, Accounts: r.accounts, Bindings: r.bindings, Dialogs: r.dialogs, Log: quietLog(),
+		Engine: r.engine, Calls: r.calls, Accounts: r.accounts, Bindings: r.bindings, Dialogs: r.dialogs, Mailboxes: r.mail, Log: quietLog(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -123,9 +123,9 @@ func (t *subscriptions) count() int {
 // find is the subscription that a SUBSCRIBE from there refreshes, nil for none.
 func (t *subscriptions) find(req *wire.Request, from netip.AddrPort) *subscription {
 	t.mu.Lock()
-	sub := t.byID[dialogID(callIDOf(req), tagOf(req.To()))]
+	sub := t.byID[dialogKey(callIDOf(req), tagOf(req.To()), tagOf(req.From()))]
 	t.mu.Unlock()
-	if sub == nil || sub.remoteTag != tagOf(req.From()) || !sub.mayUse(from) {
+	if sub == nil || !sub.mayUse(from) {
 		return nil
 	}
 	return sub
@@ -381,7 +381,7 @@ func (s *Server) tellSubscribers(ctx context.Context) {
 		}
 		tell, wait := s.subscriptions.due(time.Now())
 		for _, sub := range tell {
-			s.work.Go("NOTIFY", func() { s.subscriptions.told(sub, s.notify(sub)) })
+			s.work.Go("NOTIFY", func() { s.subscriptions.told(sub, s.tellNews(sub)) })
 		}
 		if wait > 0 {
 			again.Reset(wait)
@@ -389,10 +389,10 @@ func (s *Server) tellSubscribers(ctx context.Context) {
 	}
 }
 
-// notify tells a subscriber the whole state (RFC 6665 §4.2.2); gone says that
+// tellNews tells a subscriber the whole state (RFC 6665 §4.2.2); gone says that
 // the subscription is over, by its own end or because the phone does not know
 // it or does not answer.
-func (s *Server) notify(sub *subscription) (gone bool) {
+func (s *Server) tellNews(sub *subscription) (gone bool) {
 	state, last := s.subscriptions.state(sub, time.Now())
 	req := s.newNotify(sub, state)
 	ctx, cancel := context.WithTimeout(s.life, s.timers.giveUp())
