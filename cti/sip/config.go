@@ -82,75 +82,6 @@ var (
 	trunkName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 )
 
-// Validate gives every fault of the section, each beginning with its key, as
-// one joined error.
-func (c Config) Validate() error {
-	var faults faultList
-	for i, l := range c.Listen {
-		_, err := parseListen(l)
-		faults.add(err, "listen[%d]", i)
-	}
-	c.TLS.validate(&faults, c.listens("tls"))
-	faults.add(checkSRTP(c.SRTP), "srtp")
-	faults.add(checkExternal(c.ExternalIP), "external_ip")
-	_, _, err := c.PortRange()
-	faults.add(err, "rtp_ports")
-	if c.MaxContacts < 0 {
-		faults.add(fmt.Errorf("%d is less than 0", c.MaxContacts), "max_contacts")
-	}
-	seen := map[string]bool{}
-	for i, t := range c.Trunks {
-		t.validate(&faults, fmt.Sprintf("trunks[%d]", i))
-		if seen[t.Name] {
-			faults.add(fmt.Errorf("%q is there twice", t.Name), "trunks[%d].name", i)
-		}
-		seen[t.Name] = true
-	}
-	return errors.Join(faults...)
-}
-
-type faultList []error
-
-func (f *faultList) add(err error, key string, args ...any) {
-	if err != nil {
-		*f = append(*f, fmt.Errorf("%s: %w", fmt.Sprintf(key, args...), err))
-	}
-}
-
-func (t Trunk) validate(faults *faultList, at string) {
-	if !trunkName.MatchString(t.Name) {
-		faults.add(fmt.Errorf("%q is no name (letters, digits, _ . -)", t.Name), "%s.name", at)
-	}
-	if t.Address != "" {
-		_, _, err := splitAddress(t.Address)
-		faults.add(err, "%s.address", at)
-	}
-	for i, n := range t.From {
-		_, err := parseNetwork(n)
-		faults.add(err, "%s.from[%d]", at, i)
-	}
-	if t.Address == "" && len(t.From) == 0 {
-		faults.add(errors.New("a trunk needs an address, or from, or both"), "%s", at)
-	}
-	t.validateTerms(faults, at)
-}
-
-func (t Trunk) validateTerms(faults *faultList, at string) {
-	if t.MaxCalls < 0 {
-		faults.add(fmt.Errorf("%d is less than 0", t.MaxCalls), "%s.max_calls", at)
-	}
-	_, err := t.laws()
-	faults.add(err, "%s.codecs", at)
-	if t.CallerID != "" && !dialable.MatchString(t.CallerID) {
-		faults.add(fmt.Errorf("%q is no number", t.CallerID), "%s.caller_id", at)
-	}
-	for _, s := range []string{t.Username, t.Password, t.Realm} {
-		if !plain(s) {
-			faults.add(errors.New("username, password and realm may not hold control characters"), "%s", at)
-		}
-	}
-}
-
 // laws are the codecs of the trunk that are served, in order.
 func (t Trunk) laws() ([]media.Law, error) {
 	if len(t.Codecs) == 0 {
@@ -189,16 +120,6 @@ func (c Config) PortRange() (first, last uint16, err error) {
 	return uint16(lo), uint16(hi), nil
 }
 
-func checkExternal(ip string) error {
-	if ip == "" {
-		return nil
-	}
-	if _, err := netip.ParseAddr(ip); err != nil {
-		return fmt.Errorf("%q is no IP address", ip)
-	}
-	return nil
-}
-
 // parseNetwork reads a CIDR network or a single address.
 func parseNetwork(text string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(text); err == nil {
@@ -214,7 +135,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 // splitAddress reads HOST or HOST:PORT; port 0 means that none was given.
 func splitAddress(text string) (host string, port uint16, err error) {
 	if strings.Contains(text, "://") {
-		return "", 0, fmt.Errorf("%q: another transport than UDP is %w", text, errNotYet)
+		return "", 0, fmt.Errorf("%q is not like HOST or HOST:PORT (how to get there says transport)", text)
 	}
 	host, rest, err := net.SplitHostPort(text)
 	if err != nil {

@@ -51,7 +51,7 @@ func newTrunks(list []Trunk, names resolver) (trunks, error) {
 }
 
 func newTrunk(t Trunk, names resolver) (*trunk, error) {
-	t.Transport = strings.ToLower(cmp.Or(t.Transport, "udp"))
+	t.Transport = t.transport()
 	tr := &trunk{Trunk: t, health: newHealth()}
 	for _, n := range t.From {
 		p, err := parseNetwork(n)
