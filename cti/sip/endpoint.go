@@ -94,12 +94,15 @@ func (s *Server) Addrs() []string {
 // advertised is the address we name to peer: the external one to peers with
 // public addresses.
 func (s *Server) advertised(ep *endpoint, peer netip.Addr) netip.Addr {
-	public := !peer.IsPrivate() && !peer.IsLoopback() && !peer.IsLinkLocalUnicast()
-	if s.external.IsValid() && public {
+	private := peer.IsPrivate() || peer.IsLoopback() || peer.IsLinkLocalUnicast() || shared.Contains(peer)
+	if s.external.IsValid() && s.external.Is4() == peer.Is4() && !private {
 		return s.external
 	}
 	return ep.addr.Addr()
 }
+
+// shared is what carriers use within their networks (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
 
 // contact is our Contact towards peer.
 func (s *Server) contact(ep *endpoint, peer netip.Addr) *wire.ContactHeader {

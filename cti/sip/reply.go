@@ -28,6 +28,7 @@ func abilities() []wire.Header {
 func response(req *wire.Request, code int, reason, tag string, headers ...wire.Header) *wire.Response {
 	res := wire.NewResponseFromRequest(req, code, reason, nil)
 	res.SipVersion = "SIP/2.0"
+	noteSource(res, req.Source())
 	if to := res.To(); to != nil && code != 100 && tagOf(req.To()) == "" {
 		to.Params.Add("tag", tag)
 	}

@@ -35,6 +35,7 @@ type rig struct {
 	dialogs  *dialogStore
 	mail     sip.Mailboxes
 	stop     func()
+	log      *slog.Logger
 }
 
 // taker is the rig's Calls: handle decides what becomes of a leg.
@@ -158,6 +159,7 @@ func start(t testing.TB, options ...option) *rig {
 		bindings: &bindingStore{all: map[string]sip.Binding{}},
 		dialogs:  &dialogStore{all: map[string]sip.DialogRow{}},
 	}
+	r.log = quietLog()
 	cfg := sip.Config{
 		Listen: []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"},
 		Trunks: []sip.Trunk{{Name: "carrier", From: []string{"127.0.0.1/32"}}},
@@ -177,7 +179,7 @@ func (r *rig) run(cfg sip.Config) {
 		t.Fatal(err)
 	}
 	r.Server, err = sip.New(cfg, sip.Deps{
-		Engine: r.engine, Calls: r.calls, Accounts: r.accounts, Bindings: r.bindings, Dialogs: r.dialogs, Mailboxes: r.mail, Log: quietLog(),
+		Engine: r.engine, Calls: r.calls, Accounts: r.accounts, Bindings: r.bindings, Dialogs: r.dialogs, Mailboxes: r.mail, Log: r.log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -113,6 +113,21 @@ func (s *Server) moveContact(req *wire.Request, ep *endpoint) {
 	req.ReplaceHeader(&wire.ContactHeader{DisplayName: c.DisplayName, Address: *uri, Params: c.Params})
 }
 
+// noteSource puts into the top Via of a response where its request came from, if
+// that is not what stands there (RFC 3261 §18.2.1). The port is added where it
+// was asked for, by the library (RFC 3581 §4).
+func noteSource(res *wire.Response, source string) {
+	from, err := netip.ParseAddrPort(source)
+	via := res.Via()
+	if err != nil || via == nil || via.Host == from.Addr().String() {
+		return
+	}
+	if via.Params == nil {
+		via.Params = wire.HeaderParams{}
+	}
+	via.Params.Add("received", from.Addr().String())
+}
+
 // wider is the TCP listener that a request too long for UDP leaves by, nil when
 // it is not too long or there is no connection to be had: then the network has
 // to carry the pieces.
