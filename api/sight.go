@@ -40,7 +40,7 @@ func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 	if s.all || e.AgentID == s.agent {
 		return true
 	}
-	return call != nil && takesPart(call, s.agent, e.Time)
+	return !e.Private && call != nil && takesPart(call, s.agent, e.Time)
 }
 
 // takesPart says whether agent was part of the call at t: while it was offered

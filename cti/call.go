@@ -159,18 +159,8 @@ func (c *Call) agentID() string {
 
 // note fills an event with what the call knows and hands it to the ledger.
 func (c *Call) note(e Event) {
-	c.noteWith(e, true)
-}
-
-// noteAlone notes an event without the record.
-func (c *Call) noteAlone(e Event) { c.noteWith(e, false) }
-
-func (c *Call) noteWith(e Event, record bool) {
 	r := c.Record()
-	e.CallID, e.Line = c.id, r.Line
-	if record {
-		e.Call = &r
-	}
+	e.CallID, e.Line, e.Call = c.id, r.Line, &r
 	e.Calling, e.Called = &r.From, &r.To
 	if e.Queue == nil {
 		e.Queue = r.Queue

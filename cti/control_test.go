@@ -55,6 +55,7 @@ func TestConsultThenTransfer(t *testing.T) {
 		h.heard(t, "caller", "music", "1001", "1002", "1002", "1001")
 		h.must(t, "1001", cti.CmdTransferCall, nil)
 		h.heard(t, "caller", "1002", "1002", "caller")
+		h.must(t, "1002", cti.CmdGenerateDigits, map[string]any{"digits": "1"})
 		if desk := h.desks[0]; desk.freed != 1 || !desk.talked {
 			t.Error("who transferred is not free")
 		}
@@ -131,6 +132,30 @@ func TestAlternateAndReconnect(t *testing.T) {
 		if !h.desks[1].isFree() {
 			t.Error("1002 is not free")
 		}
+		h.caller.RemoteHangup()
+		h.ends(t)
+	})
+}
+
+// Who is asked and not waited for is not rung any longer.
+func TestConsultationGivenUp(t *testing.T) {
+	in(t, func(t *testing.T, h *house) {
+		h.must(t, "1001", cti.CmdConsultationCall, to("sales")) // whoever is ready there
+		h.must(t, "1001", cti.CmdReconnectCall, nil)
+		if cause, hung := h.phone(t, "1004").Cause(); !hung || cause != cti.CauseCanceled {
+			t.Errorf("hung up %t with %s", hung, cause)
+		}
+		h.must(t, "1001", cti.CmdConsultationCall, to("1002"))
+		h.phone(t, "1002").PickUp()
+		synctest.Wait()
+		h.must(t, "1001", cti.CmdConferenceCall, nil)
+		if _, err := h.do("1001", cti.CmdSingleStepTransfer, to("sales")); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("a conference to a queue = %v", err)
+		}
+		h.must(t, "1001", cti.CmdSingleStepTransfer, to("1003"))
+		h.heard(t, "caller", "1002")
+		h.phone(t, "1003").PickUp()
+		h.heard(t, "caller", "1002 1003", "1003", "1002 caller")
 		h.caller.RemoteHangup()
 		h.ends(t)
 	})
@@ -452,8 +477,8 @@ func TestSupervise(t *testing.T) {
 			t.Errorf("1001 was told %s", strings.TrimPrefix(got, before))
 		}
 		for _, e := range h.ledger.events {
-			if e.AgentID == "2001" && e.Call != nil {
-				t.Errorf("%s of the supervisor shows the call's record", e.Type)
+			if (e.AgentID == "2001") != e.Private {
+				t.Errorf("%s for %q is private: %t", e.Type, e.AgentID, e.Private)
 			}
 		}
 		h.must(t, "2001", cti.CmdSupervise, mode("barge"))

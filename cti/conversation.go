@@ -36,11 +36,22 @@ func newConversation(c *Call) *conversation {
 		outside: &member{kind: outsideLeg, leg: c.leg, standing: talking, offer: noOffer, over: make(chan struct{})},
 		sound:   sound{call: c, engine: c.server.deps.Engine},
 	}
-	if d := c.Origin().Device; d.Scheme() == agentScheme {
-		v.outside.agent = Ref{ID: d.Address()}
-	}
+	v.outside.agent = c.colleague()
 	v.follow(v.outside)
 	return v
+}
+
+// colleague is the agent whom a call within the house goes to.
+func (c *Call) colleague() Ref {
+	k, ok := c.leg.(*seeker)
+	if !ok {
+		return Ref{}
+	}
+	leg, _ := k.now()
+	if d, ok := leg.(*deskLeg); ok {
+		return d.desk.Agent()
+	}
+	return Ref{}
 }
 
 // Handle implements [Handler]: the conversation goes on without the agent whose

@@ -58,6 +58,7 @@ type Event struct {
 	Called       *Number        `json:"called,omitempty"`
 	Cause        string         `json:"cause,omitempty"`
 	UserData     map[string]any `json:"user_data,omitempty"`
+	Private      bool           `json:"private,omitempty"` // not for other agents of the call
 
 	// Call is the call's record as it stood at the event, for whoever keeps
 	// records; screens do not get it.

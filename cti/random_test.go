@@ -327,6 +327,7 @@ func (s *story) left(t *testing.T) {
 			t.Errorf("desk %s was freed %d times", d.agent, d.freed)
 		}
 	}
+	s.wrapsUp(t)
 	s.mixer.empty(t)
 	cleared, closed := map[string]int{}, map[string]bool{}
 	for _, e := range s.ledger.events {

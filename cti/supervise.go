@@ -127,10 +127,10 @@ func (v *conversation) ownDesk(ctx context.Context, id string) Desk {
 }
 
 // secret notes what only this supervisor, and those who see everything, may
-// know: without the record, by which agents would see it as their call's.
+// know.
 func (v *conversation) secret(e Event, m *member) {
-	e.AgentID = m.agent.ID
-	v.call.noteAlone(e)
+	e.AgentID, e.Private = m.agent.ID, true
+	v.call.note(e)
 }
 
 func (r *CDR) setMode(leg, mode string) {

@@ -180,6 +180,31 @@ func TestTransferBetweenCallsRefused(t *testing.T) {
 	})
 }
 
+// A call in which somebody is asked gives up nobody.
+func TestTransferFromAConsultation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := keys(t)
+		first := h.phones["1001"]
+		h.lend1001Twice()
+		second := h.ownCall(t, "13900139000")
+		own := h.Calls()[0].ID
+		doc := []byte(`{"to":"1002"}`)
+		if _, err := h.Do(t.Context(), own, cti.Command{Name: cti.CmdConsultationCall, By: "1001", Args: doc}); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.wish(t, cti.Wish{Kind: cti.WishTransfer, With: second.ID()}); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("transfer = %v", err)
+		}
+		h.heard(t, "caller", "1001")
+		h.caller.RemoteHangup()
+		h.house.phone(t, "13900139000").RemoteHangup()
+		synctest.Wait()
+		if len(h.Calls()) != 0 {
+			t.Error("a call is left")
+		}
+	})
+}
+
 // lend1001Twice lets the desk of 1001 be lent although it is in a call.
 func (h *house) lend1001Twice() {
 	h.mu.Lock()
