@@ -212,7 +212,9 @@ func TestFarLies(t *testing.T) {
 		"longer than it is":    {make: func(c *correspondent) []byte { b := good(c, nil); b[3]++; return b }},
 		"shorter than it says": {make: func(c *correspondent) []byte { b := good(c, nil); b[0] |= 31; return b }},
 		"a header alone":       {make: func(*correspondent) []byte { return []byte{0x80, 201, 0, 0, 0x80, 203, 0, 0} }},
-		"STUN":                 {make: func(*correspondent) []byte { return append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42}, make([]byte, 12)...) }},
+		"STUN": {make: func(*correspondent) []byte {
+			return append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42}, make([]byte, 12)...)
+		}},
 		"more lost than sent": {make: func(c *correspondent) []byte {
 			return good(c, func(b *rtcp.ReceptionReport) { b.TotalLost = 1<<23 - 1 })
 		}, want: true, far: Far{Lost: 5, Jitter: time.Millisecond}},

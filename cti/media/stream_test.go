@@ -204,20 +204,57 @@ func TestNoAllocationPerPacket(t *testing.T) {
 	}
 }
 
-func FuzzTake(f *testing.F) {
+// FuzzRTP lets datagrams come between packets of the party's, from the party's
+// address or another, in the clear or sealed with the party's key.
+func FuzzRTP(f *testing.F) {
 	p, from := heldPorts(f)
+	suite := Suites()[2]
+	open, err := newOpener(secret{suite, keyFor(suite, 1)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	seal, _ := newSealer(secret{suite, keyFor(suite, 1)})
 	f.Add([]byte{0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0xD5, 0xD5}, uint8(0))
 	f.Add([]byte{0x80, 101, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 3, 0x8A, 3, 0x20}, uint8(1))
 	f.Add([]byte{0x90, 13, 0, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0xBE, 0xDE, 0, 1, 0x10, 1, 0, 0}, uint8(2))
-	f.Fuzz(func(t *testing.T, b []byte, late uint8) {
+	f.Add([]byte{0xB1, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7, 0x10, 0, 0, 1, 2, 50, 1, 0, 1, 1, 2, 2}, uint8(16))
+	f.Add([]byte{0x80, 200, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, uint8(32))
+	f.Add(append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42}, make([]byte, 12)...), uint8(48))
+	f.Fuzz(func(t *testing.T, b []byte, how uint8) {
 		if len(b) > packetLimit {
 			return
 		}
 		p.sequence, p.in.line, p.in.events = sequence{}, timeline{}, eventLog{}
 		var room rtp.Packet
-		p.take(b, arrival{from: from, whole: true, late: time.Duration(late) * time.Second}, &room)
+		p.opener, p.control.muxed = nil, how&32 != 0
+		p.take(packetOf(1, 0, "spoken"), arrival{from: from, whole: true}, &room)
+		a := arrival{from: from, whole: true, late: time.Duration(how&15) * time.Second}
+		if how&64 != 0 {
+			a.from = netip.AddrPortFrom(from.Addr(), 9)
+		}
+		if how&16 != 0 {
+			p.opener = open
+			if sealed, ok := sealAny(seal, b); ok {
+				b = sealed
+			}
+		}
+		before := p.in.stats
+		p.take(b, a, &room)
+		after := p.in.stats
+		if taken := after.Received - before.Received; how&64 != 0 && taken > 0 || taken > 1 || after.Dropped-before.Dropped > 1 {
+			t.Errorf("%d taken, %d dropped", taken, after.Dropped-before.Dropped)
+		}
 		p.out.beat(p.engine.clock.now())
 	})
+}
+
+// sealAny seals what the library takes for RTP.
+func sealAny(s *sealer, b []byte) ([]byte, bool) {
+	if len(b) < rtpHeader {
+		return nil, false
+	}
+	s.begun = false
+	return s.seal(append(make([]byte, 0, len(b)+sealRoom), b...))
 }
 
 func BenchmarkForward(b *testing.B) {
