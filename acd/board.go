@@ -29,7 +29,7 @@ type board struct {
 	look    bool                      // a desk came free since the last dispatch
 	stale   map[*line]bool            // whose screens must be told
 	owed    map[string]time.Time      // calls whose work is over, and since when; see settle
-	moving  map[string]bool           // calls on their way from one desk to the next
+	moving  map[string]bool           // calls that an agent sent on and that are not over
 	tried   map[string]map[string]int // see triedBy
 	behind  guard.Group               // amendments on their way to the disk
 	ctx     context.Context           // for the journal
@@ -289,7 +289,7 @@ func (b *board) wrapped(d *desk, now time.Time) {
 	switch {
 	case wish == NotReady && wish == d.state && reason == d.reason: // as before the talk
 		b.tell(d, "")
-	case wish != "" && wish != Ready:
+	case wish != "" && wish != Ready, wish == Ready && d.state == NotReady:
 		b.move(d, wishes[wish], reason, now)
 	case d.state == Ready: // a talk without wrap-up
 		d.since, d.idleSince = now, now
@@ -441,13 +441,8 @@ func (b *board) settle() {
 	}
 }
 
-// goesOn says that a call goes on from a desk: the next one may take a moment.
-func (b *board) goesOn(call string, now time.Time) {
-	b.moving[call] = true
-	b.alarms.set(now.Add(moveTime), func(time.Time) { delete(b.moving, call) })
-}
-
-// occupies says whether a call waits on the floor, is at a desk or wrapped up.
+// occupies says whether a call waits on the floor, is at a desk or wrapped up, or
+// went on from one and may come back.
 func (b *board) occupies(call string) bool {
 	if b.moving[call] {
 		return true

@@ -61,11 +61,17 @@ func (v *visit) leave() {
 	v.floor.post(func(b *board, now time.Time) { b.leave(v.ticket, true, now) })
 }
 
-// movedOn says that the call goes on elsewhere, where it does.
-func (v *visit) movedOn(out cti.Outcome) {
-	if out.Kind == cti.MovedOn {
-		v.floor.post(func(b *board, now time.Time) { b.goesOn(v.ticket.id, now) })
+// movedOn says that the call goes on elsewhere, where it does, until it is over
+// and ctx with it: another agent may have it next, and wrap it up.
+func (v *visit) movedOn(ctx context.Context, out cti.Outcome) {
+	if out.Kind != cti.MovedOn {
+		return
 	}
+	f, id := v.floor, v.ticket.id
+	f.post(func(b *board, _ time.Time) { b.moving[id] = true })
+	context.AfterFunc(ctx, func() {
+		f.post(func(b *board, _ time.Time) { delete(b.moving, id) })
+	})
 }
 
 // serve waits for desks and rings them until one picks up.
@@ -201,7 +207,7 @@ func (v *visit) talk(ctx context.Context, o offer, leg cti.Leg) (cti.Outcome, er
 		v.call.Dequeued("")
 	}
 	out, err := v.call.Bridge(ctx, o.agent, leg)
-	v.movedOn(out)
+	v.movedOn(ctx, out)
 	v.leave()
 	return out, err
 }

@@ -250,6 +250,23 @@ func TestLentFromWrapUp(t *testing.T) {
 	})
 }
 
+// Whoever says "ready" in a talk that broke into notReady is ready behind it, also
+// where there is no wrap-up.
+func TestReadyOutOfALentTalk(t *testing.T) {
+	inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
+		floor.Seat(t, "boss") // serves no queue
+		floor.Set(t, "boss", acd.NotReady)
+		desk := lend(t, floor, cti.Target{Agent: "boss"}, "c1")
+		desk.Picked(t.Context())
+		floor.Set(t, "boss", acd.Ready)
+		desk.Free(true)
+		wantStands(t, floor, "boss", acd.Ready, "")
+		if e := floor.Store.Events(cti.EventAgentReady); e[len(e)-1].AgentID != "boss" {
+			t.Errorf("events %+v", e)
+		}
+	})
+}
+
 // Of a queue the strategy chooses; who is asked for in vain comes last for this
 // call; nobody waits for a desk.
 func TestLendFromQueue(t *testing.T) {
@@ -293,6 +310,9 @@ func TestLendFromQueue(t *testing.T) {
 func TestLendFromQueueNotThere(t *testing.T) {
 	inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
 		floor.Set(t, "1", acd.NotReady)
+		for range 4 { // somebody thinks better of it
+			lend(t, floor, cti.Target{Queue: "parts"}, "c0").Free(false)
+		}
 		for n := range 4 {
 			desk, err := floor.Lend(t.Context(), cti.Target{Queue: "parts"}, "c1")
 			if n == 3 {
@@ -522,6 +542,18 @@ func TestCallToAnAgentFails(t *testing.T) {
 	}
 }
 
+// Letting colleagues ring is no reason to be sent away from the queues.
+func TestCallsToAnAgentAreNoMisses(t *testing.T) {
+	inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
+		floor.Server.SetRouter(inside{floor.Agent("1")})
+		floor.Phones.Plan("801", acdtest.Phone{Never: true})
+		for range 4 {
+			<-floor.Line(ctitest.Incoming("802", "801"))
+		}
+		wantStands(t, floor, "1", acd.Ready, "")
+	})
+}
+
 type handler func(context.Context, *cti.Call) (cti.Outcome, error)
 
 func (h handler) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) {
@@ -531,14 +563,18 @@ func (h handler) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error
 // The caller gives up while the agent's phone rings, and in the very moment in
 // which the agent picks up: neither leaves wrap-up behind.
 func TestCallToAnAgentGivenUp(t *testing.T) {
-	for name, answers := range map[string]bool{"ringing": false, "with the answer": true} {
+	for name, answer := range map[string]func(context.Context){
+		"ringing":         nil,
+		"with the answer": func(ctx context.Context) { <-ctx.Done() },
+		"just before":     func(context.Context) {},
+	} {
 		t.Run(name, func(t *testing.T) {
 			inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
 				floor.Server.SetRouter(inside{floor.Agent("1")})
 				floor.Phones.Plan("801", acdtest.Phone{After: 5 * time.Second})
-				leg := &fickle{Leg: ctitest.Incoming("802", "801")}
+				leg := &fickle{ctitest.Incoming("802", "801"), answer}
 				over := floor.Line(leg)
-				if !answers {
+				if answer == nil {
 					time.Sleep(3 * time.Second)
 					leg.RemoteHangup()
 				}
@@ -557,10 +593,14 @@ func TestCallToAnAgentGivenUp(t *testing.T) {
 }
 
 // fickle is a caller who hangs up in the moment of the answer.
-type fickle struct{ *ctitest.Leg }
+type fickle struct {
+	*ctitest.Leg
+	answer func(context.Context)
+}
 
-func (f *fickle) Answer(context.Context) error {
-	f.RemoteHangup()
+func (f *fickle) Answer(ctx context.Context) error {
+	time.AfterFunc(time.Millisecond, f.RemoteHangup)
+	f.answer(ctx)
 	return cti.ErrRemoteHangup
 }
 
@@ -601,4 +641,84 @@ func TestTransferToAQueue(t *testing.T) {
 			t.Errorf("record %+v", r)
 		}
 	})
+}
+
+// talks are ways for agent 1 to come to talk with somebody outside.
+var talks = map[string]func(*testing.T, *acdtest.Floor) (call string){
+	"of a queue's call": func(_ *testing.T, floor *acdtest.Floor) string {
+		c := floor.Call(repair)
+		time.Sleep(time.Second)
+		id, _, _ := floor.Talking(c.DID)
+		return id
+	},
+	"of an own call": func(t *testing.T, floor *acdtest.Floor) string {
+		made, err := floor.Make("1", customer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		return made.ID
+	},
+}
+
+// Whoever sends a call on wraps it up at once, while others talk; its record
+// waits for the last of them and learns of the end once.
+func TestTransferFreesTheDesk(t *testing.T) {
+	for name, talk := range talks {
+		t.Run(name, func(t *testing.T) {
+			inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
+				floor.Set(t, "2", acd.NotReady)
+				floor.Set(t, "3", acd.NotReady)
+				call := talk(t, floor)
+				wantStands(t, floor, "1", acd.Ready, call)
+				floor.Phones.Plan("802", acdtest.Phone{After: ringTimeout - time.Second, Talk: time.Minute})
+				if err := floor.Ask(call, "1", cti.CmdSingleStepTransfer, "2"); err != nil {
+					t.Fatal(err)
+				}
+				wantStands(t, floor, "1", acd.WorkingAfterCall, call)
+				time.Sleep(wrapUp)
+				wantStands(t, floor, "1", acd.Ready, "")
+				time.Sleep(ringTimeout - wrapUp)
+				wantStands(t, floor, "2", acd.NotReady, call)
+				time.Sleep(time.Minute)
+				wantStands(t, floor, "2", acd.WorkingAfterCall, call)
+				if ends := floor.Store.Ends(call); len(ends) != 0 {
+					t.Errorf("the record learned of an end at %v while 2 works", ends)
+				}
+				time.Sleep(wrapUp)
+				wantStands(t, floor, "2", acd.NotReady, "")
+				if ends := floor.Store.Ends(call); len(ends) != 1 {
+					t.Errorf("wrap-up ended %v", ends)
+				}
+			})
+		})
+	}
+}
+
+// A call that was sent to a number outside may come back; until it is over its
+// record does not learn that the agent's work is.
+func TestTransferAway(t *testing.T) {
+	for name, talk := range talks {
+		t.Run(name, func(t *testing.T) {
+			inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
+				floor.Set(t, "2", acd.NotReady)
+				floor.Set(t, "3", acd.NotReady)
+				floor.Abroad.Plan("carrier/+8613900139001", acdtest.Phone{After: time.Minute, Talk: time.Hour})
+				call, left := talk(t, floor), time.Now()
+				if err := floor.Ask(call, "1", cti.CmdSingleStepTransfer, "13900139001"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				wantStands(t, floor, "1", acd.Ready, "")
+				if ends := floor.Store.Ends(call); len(ends) != 0 {
+					t.Errorf("the record learned of an end at %v while the call runs", ends)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if ends := floor.Store.Ends(call); len(ends) != 1 || !ends[0].Equal(left.Add(wrapUp)) {
+					t.Errorf("wrap-up ended %v", ends)
+				}
+			})
+		})
+	}
 }

@@ -47,7 +47,7 @@ func (o outgoing) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, erro
 	}
 	out, err := call.Connect(ctx, o.offer.agent, leg)
 	talked = out.Kind == cti.Talked || out.Kind == cti.MovedOn
-	v.movedOn(out)
+	v.movedOn(ctx, out)
 	return out, err
 }
 

@@ -35,7 +35,6 @@ const (
 	LogOffAfter  = 12 * time.Hour   // since log-on
 	missLimit    = 3                // misses in a row that make an agent notReady
 	leaseMargin  = 5 * time.Second  // what an offer may outlive its ring_timeout
-	moveTime     = 10 * time.Second // for a call to get from one desk to the next
 	triedFor     = time.Hour        // how long is kept whom a call asked in vain
 	ringByItself = 20 * time.Second // ring_timeout where a queue has none
 )

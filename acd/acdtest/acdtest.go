@@ -5,9 +5,10 @@
 package acdtest
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -52,7 +53,7 @@ func WithDesks(rows ...acd.DeskRow) Option {
 // otherwise.
 func Start(t testing.TB, cfg acd.Config, options ...Option) *Floor {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	store, phones := &Store{}, newPhones()
 	deps := acd.Deps{Phones: phones, Journal: store, Desks: store}
 	for _, o := range options {
@@ -158,6 +159,36 @@ func (f *Floor) Make(agent, to string) (cti.CDR, error) {
 	return f.Server.Make(f.ctx, cti.Order{To: to, Agent: agent})
 }
 
+// Phone has an agent's own phone call somebody; over is closed when its call is.
+func (f *Floor) Phone(extension, to string) (phone *ctitest.Leg, over <-chan struct{}) {
+	phone = ctitest.NewLeg(cti.Origin{
+		Direction: cti.In, Device: cti.Device("sip:" + extension), Agent: extension,
+		From: cti.Number{Raw: extension}, To: cti.Number{Raw: to}, DID: to,
+	}, nil)
+	return phone, f.Line(phone)
+}
+
+// Talking is the running call to did and the agent whose it is; false before
+// and after.
+func (f *Floor) Talking(did string) (call, agent string, ok bool) {
+	for _, c := range f.Server.Calls() {
+		if c.DID == did && c.Agent != nil {
+			return c.ID, c.Agent.ID, true
+		}
+	}
+	return "", "", false
+}
+
+// Ask is an agent's command for a call; to may be empty.
+func (f *Floor) Ask(call, agent, command, to string) error {
+	args, err := json.Marshal(map[string]string{"to": to})
+	if err != nil {
+		return err
+	}
+	_, err = f.Server.Do(f.ctx, call, cti.Command{Name: command, By: agent, Args: args})
+	return err
+}
+
 // exits lead out by the floor's ways.
 type exits struct{ *Floor }
 
@@ -194,12 +225,17 @@ func (c *Caller) Over() bool {
 	}
 }
 
-// router sends every call to the queue its caller wants, and one at an agent's
-// own telephone to the agent.
+// router sends every call to the queue its caller wants, one at an agent's own
+// telephone to the agent, and a transferred one where it goes next.
 type router struct{ *Floor }
 
-func (r router) Route(o cti.Origin, _ cti.Target) (cti.Handler, error) {
-	if o.Attend != "" {
+func (r router) Route(o cti.Origin, next cti.Target) (cti.Handler, error) {
+	switch {
+	case next.Agent != "":
+		return r.Agent(next.Agent), nil
+	case next.Queue != "":
+		return r.Queue(next.Queue), nil
+	case o.Attend != "":
 		return r.Attend(o.Attend), nil
 	}
 	return r, nil
@@ -223,6 +259,7 @@ type Store struct {
 	events  []cti.Event
 	records map[string]cti.CDR // by DID
 	amended []cti.Amendment
+	ends    map[string][]cti.Time // of wrap-up, by call
 	rows    []acd.DeskRow
 }
 
@@ -250,11 +287,21 @@ func (s *Store) Close(_ context.Context, r cti.CDR) error {
 }
 
 // Amend keeps an amendment.
-func (s *Store) Amend(_ context.Context, _ string, a cti.Amendment) error {
+func (s *Store) Amend(_ context.Context, call string, a cti.Amendment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.amended = append(s.amended, a)
+	if s.ends == nil {
+		s.ends = map[string][]cti.Time{}
+	}
+	s.amended, s.ends[call] = append(s.amended, a), append(s.ends[call], a.ACWEnd)
 	return nil
+}
+
+// Ends are when the wrap-up of a call ended, once for each time it was told.
+func (s *Store) Ends(call string) []cti.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]cti.Time{}, s.ends[call]...)
 }
 
 // LoadDesks gives the rows of [WithDesks].

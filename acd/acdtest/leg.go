@@ -33,6 +33,14 @@ type engine struct{ media.Engine }
 
 func (engine) Bridge(media.Port, media.Port) func() { return func() {} }
 
+func (engine) Room() media.Room { return room{} }
+
+type room struct{}
+
+func (room) Hear(media.Port, ...media.Port) {}
+func (room) Leave(media.Port)               {}
+func (room) Close()                         {}
+
 type recorder struct{}
 
 func (recorder) Record(_ context.Context, _ string, outside media.Port) (func(context.Context) cti.Recording, error) {
