@@ -43,11 +43,23 @@ func (a *attempt) goOn(err error) bool {
 	if a.isStopped() || len(a.target.next) == 0 || errors.Is(err, errUnsafe) || !errors.Is(err, cti.ErrUnreachable) {
 		return false
 	}
-	if a.final == 0 && !a.wasAnswered() {
-		a.leg.trunk.places.rest(a.target.to, silentRest, false)
-		return true
+	if a.wasAnswered() || decided(a.final) {
+		return false
 	}
-	return a.final == 503
+	if a.final != 503 {
+		a.leg.trunk.places.rest(a.target.to, silentRest, false)
+	}
+	return true
+}
+
+// decided says whether a final response is the end of the matter, not a step on
+// the way (a challenge, a longer session) nor a server that has no room.
+func decided(code int) bool {
+	switch code {
+	case 0, 401, 407, 422, 503:
+		return false
+	}
+	return true
 }
 
 func (a *attempt) wasAnswered() bool {

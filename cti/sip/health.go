@@ -81,7 +81,7 @@ type health struct {
 	unheard    string    // why the last registration came to nothing
 	registered time.Time // until then
 	shown      shownState
-	heard      bool // anything at all
+	heard      bool // it answered, ever
 	told       bool
 	changed    time.Time // zero before the first change
 }
@@ -114,7 +114,7 @@ func (h *health) probed(err error) (doubtful bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer h.stir()
-	h.heard = true
+	h.heard = h.heard || err == nil
 	h.vitals = h.vitals.after(err == nil)
 	if err != nil {
 		h.silent = err.Error()
@@ -131,7 +131,7 @@ func (h *health) enrolled(until time.Time, err error) {
 	case err == nil:
 		h.heard, h.registered, h.refused, h.unheard = true, until, "", ""
 	case errors.Is(err, errTurnedAway):
-		h.heard, h.registered, h.refused, h.unheard = true, time.Time{}, err.Error(), err.Error()
+		h.registered, h.refused, h.unheard = time.Time{}, err.Error(), err.Error()
 	case errors.Is(err, errConnectionLost):
 		h.registered, h.unheard = time.Time{}, err.Error()
 	default:

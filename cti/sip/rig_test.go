@@ -34,6 +34,7 @@ type rig struct {
 	bindings *bindingStore
 	dialogs  *dialogStore
 	mail     sip.Mailboxes
+	journal  *journal
 	stop     func()
 	log      *slog.Logger
 }
@@ -158,6 +159,7 @@ func start(t testing.TB, options ...option) *rig {
 		accounts: accounts{"1001": "secret1001", "1002": "secret1002"},
 		bindings: &bindingStore{all: map[string]sip.Binding{}},
 		dialogs:  &dialogStore{all: map[string]sip.DialogRow{}},
+		journal:  &journal{},
 	}
 	r.log = quietLog()
 	cfg := sip.Config{
@@ -179,7 +181,7 @@ func (r *rig) run(cfg sip.Config) {
 		t.Fatal(err)
 	}
 	r.Server, err = sip.New(cfg, sip.Deps{
-		Engine: r.engine, Calls: r.calls, Accounts: r.accounts, Bindings: r.bindings, Dialogs: r.dialogs, Mailboxes: r.mail, Log: r.log,
+		Engine: r.engine, Calls: r.calls, Accounts: r.accounts, Bindings: r.bindings, Dialogs: r.dialogs, Mailboxes: r.mail, Journal: r.journal, Log: r.log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,6 @@ const (
 	leastExpires = time.Minute
 	leastHealth  = time.Second
 	leastTimer   = 90 * time.Second // RFC 4028 §5
-	leastBeat    = time.Second
 )
 
 var (
@@ -38,7 +37,6 @@ func (c Config) Validate() error {
 	faults.add(err, "rtp_ports")
 	faults.add(notNegative(c.MaxContacts), "max_contacts")
 	faults.add(notBelow(c.SessionTimer, leastTimer), "session_timer")
-	faults.add(notBelow(c.Keepalive, leastBeat), "keepalive")
 	faults.add(notNegative(c.Limits.CallsPerSecond), "limits.calls_per_second")
 	faults.add(notNegative(c.Limits.Calls), "limits.calls")
 	c.validateTrunks(&faults)
