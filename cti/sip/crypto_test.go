@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"regexp"
@@ -154,8 +155,10 @@ func keyIn(t testing.TB, body string) string {
 func TestKeysOfReinvites(t *testing.T) {
 	r := start(t, func(c *sip.Config, _ *rig) { c.Trunks[0].SRTP = "on" })
 	w := r.raw("127.0.0.1")
+	version := 0
 	offer := func(fill byte) string {
-		return bareSDP + "m=audio 40002 RTP/SAVP 8\r\n" + cryptoLine("1", cm80, fill)
+		version++
+		return strings.Replace(bareSDP, "o=- 1 1", fmt.Sprint("o=- 1 ", version), 1) + "m=audio 40002 RTP/SAVP 8\r\n" + cryptoLine("1", cm80, fill)
 	}
 	w.send(w.invite("keys", "{sdp}", offer(1)))
 	ok := w.expect("INVITE", 200)

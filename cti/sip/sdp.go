@@ -83,8 +83,8 @@ func bodySDP(m wire.Message) []byte {
 // read finds the audio stream in body that has one of laws and the sealing that
 // srtp asks for: the first sealed one unless that is off, else the first.
 func read(body []byte, laws []media.Law, srtp string) (described, error) {
-	var session sdp.SessionDescription
-	if err := session.Unmarshal(body); err != nil {
+	session, err := parse(body)
+	if err != nil {
 		return described{}, fmt.Errorf("%w: %w", errBadSDP, err)
 	}
 	if len(session.MediaDescriptions) > streamLimit {
@@ -96,7 +96,7 @@ func read(body []byte, laws []media.Law, srtp string) (described, error) {
 		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 {
 			continue
 		}
-		d, err := readStream(&session, m, laws, srtp)
+		d, err := readStream(session, m, laws, srtp)
 		if err != nil {
 			failed = err
 			continue
@@ -110,6 +110,42 @@ func read(body []byte, laws []media.Law, srtp string) (described, error) {
 		return described{}, failed
 	}
 	return *found, nil
+}
+
+// parse reads an SDP (RFC 4566). The library refuses a whole description for
+// one stream of a kind that it does not know, fax (m=image) among them: streams
+// that we do not take are shown to it as another kind.
+func parse(body []byte) (*sdp.SessionDescription, error) {
+	var text bytes.Buffer
+	foreign := map[int][]string{} // the fields of such m-lines
+	streams := 0
+	for line := range bytes.Lines(body) {
+		m, ok := bytes.CutPrefix(line, []byte("m="))
+		if fields := strings.Fields(string(m)); ok {
+			if len(fields) >= 4 && !ourKind(fields) {
+				foreign[streams] = fields
+				line = []byte("m=application " + fields[1] + " TCP *\r\n")
+			}
+			streams++
+		}
+		text.Write(line)
+	}
+	var session sdp.SessionDescription
+	if err := session.Unmarshal(text.Bytes()); err != nil {
+		return nil, err
+	}
+	for i, m := range session.MediaDescriptions {
+		if f, ok := foreign[i]; ok {
+			m.MediaName.Media, m.MediaName.Protos, m.MediaName.Formats = f[0], strings.Split(f[2], "/"), f[3:]
+		}
+	}
+	return &session, nil
+}
+
+// ourKind says whether an m-line's fields are of sound that we may take.
+func ourKind(fields []string) bool {
+	_, known := profiles[fields[2]]
+	return fields[0] == "audio" && known
 }
 
 func readStream(session *sdp.SessionDescription, m *sdp.MediaDescription, laws []media.Law, srtp string) (described, error) {
@@ -302,15 +338,10 @@ func (o *sdpOrigin) sealed(d described) media.Stream {
 
 // offer is our own proposal, with SRTP where that was asked for (RFC 4568 §5.1.1).
 func (o *sdpOrigin) offer(laws []media.Law) []byte {
-	return o.propose(laws, "sendrecv")
-}
-
-// propose is an offer with a direction of ours.
-func (o *sdpOrigin) propose(laws []media.Law, direction string) []byte {
 	var b strings.Builder
 	o.head(&b)
 	o.audio(&b, audioLine{
-		profile: "RTP/AVP", laws: laws, dtmf: dtmfOffered, direction: direction, crypto: o.seal.lines(),
+		profile: "RTP/AVP", laws: laws, dtmf: dtmfOffered, direction: "sendrecv", crypto: o.seal.lines(),
 	})
 	return []byte(b.String())
 }
