@@ -269,6 +269,21 @@ func TestSealedStreamLearnsFromSealedPacketsOnly(t *testing.T) {
 	}
 }
 
+// TestStolenPackets: what a stranger caught and sends on before the party's own
+// arrives must not use up its number.
+func TestStolenPackets(t *testing.T) {
+	p, from, party := sealedPorts(t, Suites()[0])
+	var room rtp.Packet
+	for n := range uint16(20) {
+		sealed := mustSeal(t, party, packetOf(7, n, "spoken"))
+		p.take(slices.Clone(sealed), arrival{from: netip.AddrPortFrom(from.Addr(), 9), whole: true}, &room)
+		p.take(sealed, arrival{from: from, whole: true}, &room)
+	}
+	if s := p.Stats(); s.Received != 20 || s.Dropped != 20 {
+		t.Errorf("Stats = %+v", s)
+	}
+}
+
 func TestNoAllocationPerSealedPacket(t *testing.T) {
 	for _, suite := range Suites() {
 		p, from, party := sealedPorts(t, suite)
