@@ -75,7 +75,11 @@ func (v *conversation) run(ctx context.Context) Outcome {
 		case req := <-v.call.mail:
 			req.reply <- v.obey(ctx, req.cmd)
 		case c := <-v.call.cessions:
-			c.reply <- v.cede(c)
+			h := v.cede(c)
+			c.reply <- h
+			if h.err == nil {
+				v.call.cancel(errCeded) // after the reply: who waits for it sees the call's end, too
+			}
 		case <-v.pause.over:
 			v.resume()
 		case <-v.alone:

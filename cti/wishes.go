@@ -186,6 +186,5 @@ func (v *conversation) cede(c cession) handed {
 	v.sound.close()
 	m.standing = departed
 	v.leave(m)
-	v.call.cancel(errCeded)
 	return handed{leg: v.outside.leg, agent: v.outside.agent}
 }
