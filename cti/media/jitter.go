@@ -19,10 +19,10 @@ const (
 	forgets     = 16               // of that, every time that is measured
 	tooShort    = 60               // how far the wait may be from what it should
 	tooLong     = FrameSamples
-	tooFar      = 2 * mostWait // off the other packets
-	alikeFar    = 150          // two that are far off in the same way
-	farAlike    = 4            // packets in a row, which are believed then
-	farAnyhow   = 25           // or these
+	tooFar      = 2 * mostWait
+	alikeFar    = 150 // two that are far off in the same way
+	farAlike    = 4   // packets in a row, which are believed then
+	farAnyhow   = 25  // or these
 	restAfter   = 3 * FrameSamples
 	cutInPause  = 10  // beats between two cuts while nobody speaks
 	cutAnyhow   = 100 // and while somebody does
@@ -67,7 +67,7 @@ func (j *jitter) put(h *heard) {
 	}
 	took := h.arrival - h.stream - j.offset
 	if j.strays(took) {
-		if !j.believes(took) {
+		if !j.rests && !j.believes(took) {
 			j.late++
 			return
 		}
@@ -104,9 +104,9 @@ func (j *jitter) follow(h *heard) {
 	j.offset = h.arrival - h.stream - j.least
 }
 
-// strays says that a packet lies where none can be expected.
+// strays says that a packet lies where none can be expected or waited for.
 func (j *jitter) strays(took int64) bool {
-	return took < j.least-mostWait || took > j.least+tooFar
+	return took < j.least-mostWait || took > j.least+mostWait-leastWait
 }
 
 // believes counts packets that are far off; those of a burst that was held up

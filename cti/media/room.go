@@ -110,21 +110,25 @@ func (m *mixer) hear(listener *port, sources ...*port) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.engine.keep(m)
-	to := m.place(listener)
-	if to < 0 {
-		return
-	}
+	to, full := m.place(listener), false
 	var hears uint64
 	for _, p := range sources {
-		if at := m.place(p); at >= 0 {
+		at := m.place(p)
+		if full = full || at < 0; at >= 0 {
 			hears |= 1 << at
 		}
 	}
-	m.seats[to].hears = hears
+	if full || to < 0 {
+		m.engine.log.Error("not everybody has a place", "err", errFull)
+	}
+	if to >= 0 {
+		m.seats[to].hears = hears
+	}
 	m.wire()
 }
 
-// place is a port's place, a new one if it has none. Callers hold mu.
+// place is a port's place, a new one if it has none, -1 in a full room. Callers
+// hold mu.
 func (m *mixer) place(p *port) int {
 	at := m.find(p)
 	switch {
@@ -132,7 +136,6 @@ func (m *mixer) place(p *port) int {
 		return at
 	case at < 0:
 		if at = m.find(nil); at < 0 && len(m.seats) == mostSeats {
-			m.engine.log.Error("a port has no place", "err", errFull)
 			return at
 		}
 		if at < 0 {
