@@ -93,8 +93,12 @@ func (v *conversation) carryOut(ctx context.Context, cmd Command) (any, error) {
 }
 
 // part is the part that by commands: the own one. A supervisor or program has
-// none and acts for the only agent there is.
+// none and acts for the only agent there is, or, in a call without agents, for
+// the second party.
 func (v *conversation) part(by string) (*member, error) {
+	if v.call.isForNobody() && len(v.members) > 0 {
+		return v.members[0], nil
+	}
 	var only *member
 	for _, m := range v.members {
 		switch {

@@ -47,6 +47,14 @@ func (j joining) Handle(ctx context.Context, call *Call) (Outcome, error) {
 	return call.Bridge(ctx, Ref{}, leg)
 }
 
+// isForNobody says that the call was made for no agent: for a flow, or to join
+// two parties outside. Who had it made ends it.
+func (c *Call) isForNobody() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.record.Direction == Out && c.record.Agent == nil && c.origin.Agent == "" && c.origin.Attend == ""
+}
+
 // pickUp dials the outside party and waits until it answers.
 func (c *Call) pickUp(ctx context.Context) error {
 	way, stop := context.WithTimeoutCause(ctx, answerLimit, ErrNoAnswer)

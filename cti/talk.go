@@ -32,6 +32,10 @@ func (c *Call) do(ctx context.Context, cmd Command) (any, error) {
 		return nil, nil
 	}
 	over := c.talkEnds()
+	if over == nil && cmd.Name == CmdClearConnection && c.isForNobody() {
+		c.cancel(ErrCanceled)
+		return nil, nil
+	}
 	if over == nil {
 		return nil, fmt.Errorf("%s: nobody talks on this call: %w", cmd.Name, ErrWrongState)
 	}
@@ -211,7 +215,7 @@ func (l *LegRecord) close(leg Leg) {
 		l.Loss = 100 * float64(s.Lost) / float64(all)
 	}
 	l.JitterMS = float64(s.Jitter) / float64(time.Millisecond)
-	l.MOS = mos(s)
+	l.MOS, l.Secure = mos(s), s.Secure
 	if s.Far.RoundTrip > 0 {
 		ms := float64(s.Far.RoundTrip) / float64(time.Millisecond)
 		l.RTTMS = &ms

@@ -43,6 +43,8 @@ func (v *verdict) blame(gone error, r CDR) {
 		v.side, v.cause = LineSide, CauseLineLost
 	case errors.Is(gone, errAgentGone), unreached(gone, r):
 		v.side, v.cause = AgentSide, CauseCanceled
+	case errors.Is(gone, ErrCanceled):
+		v.side, v.cause = BoxSide, CauseCanceled
 	case errors.Is(gone, ErrShutdown), errors.Is(gone, context.Canceled):
 		v.side, v.cause = BoxSide, CauseNormal
 	case errors.Is(gone, ErrBlocked):

@@ -90,6 +90,7 @@ type Stats struct {
 	Late                                         uint64 // packets that came when their turn in decoded sound was over
 	Jitter                                       time.Duration
 	LastReceived                                 time.Time
+	Secure                                       bool // the party's sound comes sealed (SRTP)
 	Far                                          Far
 }
 

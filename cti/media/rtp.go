@@ -259,7 +259,7 @@ func (p *rtpPort) Stats() Stats {
 	defer p.in.mu.Unlock()
 	s.Lost = uint64(p.sequence.allLost())
 	s.Jitter = p.sequence.jitterTime()
-	s.Far = p.control.far
+	s.Far, s.Secure = p.control.far, p.opener != nil
 	return s
 }
 
