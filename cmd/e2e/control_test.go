@@ -194,7 +194,8 @@ func TestSupervisor(t *testing.T) {
 
 // TestTwoOutside joins two numbers: each sees the hotline, both hear each other.
 func TestTwoOutside(t *testing.T) {
-	one := newBaresip(t, "<sip:one@127.0.0.1>;regint=0;ptime=20;answermode=auto;catchall=yes", 500, "PCMA/8000/1")
+	const auto = "@127.0.0.1>;regint=0;ptime=20;answermode=auto"
+	one := newBaresip(t, "<sip:+8613800138000"+auto+";audio_codecs=PCMA/8000/1\n<sip:+8613900139000"+auto, 500, "PCMA/8000/1")
 	b := newBox(t, layout{trunk: one.sip})
 	var made map[string]any
 	body := map[string]any{"to": "13900139000", "first": map[string]any{"number": "13800138000"}, "ref": "WO-7"}

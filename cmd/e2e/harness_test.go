@@ -66,8 +66,8 @@ func launch(t *testing.T, dir, name string, args ...string) *process {
 		w.Close()
 		close(p.ended)
 	}()
-	end := syscall.SIGKILL // peers have nothing to lose
-	if name == absolute(t, program) {
+	end := syscall.SIGKILL                                                 // peers have nothing to lose
+	if name == absolute(t, program) || filepath.Base(name) == "kamailio" { // which has children
 		end = syscall.SIGTERM
 	}
 	t.Cleanup(func() { p.end(end) })
@@ -151,6 +151,7 @@ type layout struct {
 	lookup  string
 	webhook string
 	trunk   string // where the carrier is reached
+	sip     string // instead of the usual section
 	extra   string // more of callbox.yaml
 	site    string // instead of the usual site
 }
@@ -197,12 +198,12 @@ site: ./site.yaml
 area_code: "0571"
 drain: 3s
 http: {listen: 127.0.0.1:0}
-sip:
+sip:` + or(l.sip, `
   listen: [udp://127.0.0.1:0, tcp://127.0.0.1:0]
   rtp_ports: 20000-29999
   trunks:
-    - {name: carrier, address: "` + or(l.trunk, "127.0.0.1:5080") + `", from: [127.0.0.1/32], caller_id: "4001234567"}
-`
+    - {name: carrier, address: "`+or(l.trunk, "127.0.0.1:5080")+`", from: [127.0.0.1/32], caller_id: "4001234567"}
+`)
 	if l.smsc != "" {
 		text += `sms:
   accounts:
@@ -491,4 +492,16 @@ func freePort(t *testing.T) int {
 	}
 	t.Fatal("no port is free")
 	return 0
+}
+
+// lastCall is the id of the newest call that the agent was told of.
+func (a *agent) lastCall() any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := len(a.frames) - 1; i >= 0; i-- {
+		if id := a.frames[i]["call_id"]; id != nil {
+			return id
+		}
+	}
+	return nil
 }

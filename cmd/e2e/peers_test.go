@@ -27,10 +27,14 @@ type baresip struct {
 }
 
 // newBaresip starts a phone; account is its line in baresip's accounts file.
-func newBaresip(t *testing.T, account string, hz int, codec string) *baresip {
+func newBaresip(t *testing.T, account string, hz int, codec string, modules ...string) *baresip {
 	t.Helper()
 	dir := t.TempDir()
 	control, sip := freePort(t), freePort(t)
+	var more strings.Builder
+	for _, m := range modules {
+		more.WriteString("module " + m + "\n")
+	}
 	put(t, filepath.Join(dir, "config"), []byte(fmt.Sprintf(`
 sip_listen 127.0.0.1:%d
 audio_source aufile,%s/tone.wav
@@ -45,10 +49,11 @@ module sndfile.so
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
+%s
 ctrl_tcp_listen 127.0.0.1:%d
 snd_path %s
 net_interface 127.0.0.1
-`, sip, dir, control, dir)))
+`, sip, dir, more.String(), control, dir)))
 	put(t, filepath.Join(dir, "tone.wav"), toneWAV(float64(hz), time.Minute))
 	put(t, filepath.Join(dir, "accounts"), []byte(account+";audio_codecs="+codec+"\n"))
 	put(t, filepath.Join(dir, "contacts"), nil)

@@ -82,7 +82,7 @@ func (e exits) Exits(to cti.Number) []cti.Exit {
 	if number == "" {
 		number = to.Raw
 	}
-	ways := e.trunkExits(number)
+	ways := e.trunkExits(to, number)
 	for _, label := range e.lines.Free() {
 		ways = append(ways, cti.Exit{
 			Device: cti.Device("line:" + label + "/" + to.Raw), As: cti.Number{Raw: e.numberOf(label)}, Line: label,
@@ -93,9 +93,12 @@ func (e exits) Exits(to cti.Number) []cti.Exit {
 
 // trunkExits are the trunks in their order; those that are down come last, since
 // their health may be known too late.
-func (a *app) trunkExits(number string) []cti.Exit {
+func (a *app) trunkExits(to cti.Number, number string) []cti.Exit {
 	var ways, last []cti.Exit
 	for i, t := range a.phones.Trunks() {
+		if !a.Box.SIP.Serves(t.Name, to) {
+			continue
+		}
 		exit := cti.Exit{
 			Device: cti.Device("trunk:" + t.Name + "/" + number), As: cti.Number{Raw: a.Box.SIP.Trunks[i].CallerID}, Line: t.Name,
 		}
