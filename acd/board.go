@@ -30,6 +30,7 @@ type board struct {
 	stale   map[*line]bool            // whose screens must be told
 	owed    map[string]time.Time      // calls whose work is over, and since when; see settle
 	moving  map[string]bool           // calls that an agent sent on and that are not over
+	left    []string                  // calls that something of the floor let go of in this turn
 	tried   map[string]map[string]int // see triedBy
 	behind  guard.Group               // amendments on their way to the disk
 	ctx     context.Context           // for the journal
@@ -134,6 +135,7 @@ func (b *board) unwait(t *ticket) {
 		b.waiting = slices.Delete(b.waiting, i, i+1)
 	}
 	t.waits, b.stale[t.line] = false, true
+	b.left = append(b.left, t.id)
 }
 
 // dispatch gives the desks that came free to those who wait, in their order.
@@ -182,9 +184,16 @@ func (b *board) sweep(d *desk, lease int, now time.Time) {
 
 // release takes an unanswered call off a desk and follows the agent's wish.
 func (b *board) release(d *desk, now time.Time) {
+	b.left = append(b.left, d.ticket.id)
 	d.ticket = nil
 	d.lease++
 	b.touch(d)
+	overdue := d.overdue
+	d.overdue = false
+	if overdue && d.state == WorkingAfterCall {
+		b.wrapped(d, now)
+		return
+	}
 	b.pend(d, now)
 	b.retire(d)
 }
@@ -269,7 +278,8 @@ func (b *board) wrapUntil(d *desk, at time.Time) {
 	b.alarms.set(at, func(now time.Time) {
 		switch {
 		case d.wrap != wrap || d.state != WorkingAfterCall:
-		case d.talking:
+		case d.ticket != nil:
+			b.amend(d, now)
 			d.overdue = true
 		default:
 			b.wrapped(d, now)
@@ -333,6 +343,10 @@ func (b *board) setState(d *desk, wish State, reason string, now time.Time) erro
 		d.pending, d.pendingReason = "", ""
 		return b.change(d, e, reason, now)
 	case wish == d.state && !d.talking:
+		if wish == WorkingAfterCall { // from here on no timer ends it
+			d.wrap++
+			d.overdue = false
+		}
 		wish, reason = "", ""
 	}
 	d.pending, d.pendingReason = wish, reason
@@ -422,14 +436,20 @@ func (b *board) amend(d *desk, now time.Time) {
 }
 
 // worked says that an agent's work on a call is over, also where there was none.
-func (b *board) worked(call string, now time.Time) { b.owed[call] = now }
+func (b *board) worked(call string, now time.Time) {
+	b.owed[call] = now
+	b.left = append(b.left, call)
+}
 
 // settle writes the end of wrap-up into the records of those calls on which
 // nobody works any more: of the agents of one call the last one counts. That
 // waits for the disk, so it goes on beside the floor.
 func (b *board) settle() {
-	for call, end := range b.owed {
-		if b.occupies(call) {
+	left := b.left
+	b.left = nil
+	for _, call := range left {
+		end, owed := b.owed[call]
+		if !owed || b.occupies(call) {
 			continue
 		}
 		delete(b.owed, call)

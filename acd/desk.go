@@ -26,7 +26,7 @@ type desk struct {
 	talking  bool
 	answered time.Time
 	wrapFor  string // the call whose wrap-up it is
-	overdue  bool   // wrap-up came to its end during another call
+	overdue  bool   // wrap-up came to its end while another call rang or ran
 
 	idleSince time.Time
 	calls     int

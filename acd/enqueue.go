@@ -70,7 +70,10 @@ func (v *visit) movedOn(ctx context.Context, out cti.Outcome) {
 	f, id := v.floor, v.ticket.id
 	f.post(func(b *board, _ time.Time) { b.moving[id] = true })
 	context.AfterFunc(ctx, func() {
-		f.post(func(b *board, _ time.Time) { delete(b.moving, id) })
+		f.post(func(b *board, _ time.Time) {
+			delete(b.moving, id)
+			b.left = append(b.left, id)
+		})
 	})
 }
 

@@ -250,6 +250,56 @@ func TestLentFromWrapUp(t *testing.T) {
 	})
 }
 
+// Wrap-up may come to its end while another call rings: nothing changes before
+// that is answered or given up, and a wish is kept until then.
+func TestWrapUpEndsWhileItRings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		wish        acd.State
+		talked      bool
+		then, later acd.State
+	}{
+		"rang only":              {"", false, acd.Ready, acd.Ready},
+		"talked":                 {"", true, acd.WorkingAfterCall, acd.Ready},
+		"going home, rang only":  {acd.LoggedOff, false, acd.LoggedOff, acd.LoggedOff},
+		"going home, talked":     {acd.LoggedOff, true, acd.WorkingAfterCall, acd.LoggedOff},
+		"more to do, rang only":  {acd.WorkingAfterCall, false, acd.WorkingAfterCall, acd.WorkingAfterCall},
+		"not so fast, rang only": {acd.NotReady, false, acd.NotReady, acd.NotReady},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inOffice(t, func(t *testing.T, floor *acdtest.Floor) {
+				first := lend(t, floor, cti.Target{Agent: "1"}, "c1")
+				first.Picked(t.Context())
+				first.Free(true)
+				time.Sleep(wrapUp - 2*time.Second)
+				second := lend(t, floor, cti.Target{Agent: "1"}, "c2")
+				if tt.wish != "" {
+					floor.Set(t, "1", tt.wish)
+				}
+				time.Sleep(5 * time.Second)
+				if d := floor.Desk(t, "1"); d.State != acd.WorkingAfterCall {
+					t.Errorf("while it rings the desk is %+v", d)
+				}
+				if tt.talked && !second.Picked(t.Context()) {
+					t.Fatal("lease lost")
+				}
+				second.Free(tt.talked)
+				synctest.Wait()
+				if d := floor.Desk(t, "1"); d.State != tt.then {
+					t.Errorf("then the desk is %+v, want %s", d, tt.then)
+				}
+				time.Sleep(wrapUp + 1)
+				synctest.Wait()
+				if d := floor.Desk(t, "1"); d.State != tt.later || d.Pending != "" {
+					t.Errorf("later the desk is %+v, want %s", d, tt.later)
+				}
+				if ends := floor.Store.Ends("c1"); (len(ends) == 1) == (tt.wish == acd.WorkingAfterCall) {
+					t.Errorf("the first wrap-up ended %v", ends)
+				}
+			})
+		})
+	}
+}
+
 // Whoever says "ready" in a talk that broke into notReady is ready behind it, also
 // where there is no wrap-up.
 func TestReadyOutOfALentTalk(t *testing.T) {

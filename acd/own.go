@@ -76,10 +76,6 @@ func (b *board) abort(t *ticket, now time.Time) {
 	}
 	d.talking = false
 	b.release(d, now)
-	if d.overdue && d.state == WorkingAfterCall {
-		b.wrapped(d, now)
-	}
-	d.overdue = false
 }
 
 // ring is how long a desk's own phone rings: as in its first queue.
