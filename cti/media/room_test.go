@@ -190,6 +190,7 @@ func TestNoClicks(t *testing.T) {
 			h.room.Hear(h.ports[0], h.ports[1], h.ports[3])
 			h.beat(12)
 			h.hears[0] = h.hears[0][:0]
+			h.beat(2)
 			change(h)
 			h.beat(4)
 			most = max(most, steepestOf(h.hears[0]))
