@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"callbox/cti"
@@ -74,6 +75,7 @@ func (a *API) listCalls(ctx context.Context, in *callsIn) (*rows[cti.CDR], error
 		if live, ok := a.deps.Calls.Call(r.ID); ok && !r.Final() {
 			records[i] = live
 		}
+		records[i] = callerOf(ctx).shown(records[i])
 	}
 	return pageOf(records, next), nil
 }
@@ -87,7 +89,18 @@ func (a *API) getCall(ctx context.Context, in *byID) (*one[cti.CDR], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &one[cti.CDR]{Body: call}, nil
+	return &one[cti.CDR]{Body: callerOf(ctx).shown(call)}, nil
+}
+
+// shown is the record as the caller may see it: agents are not told who listened
+// in on them.
+func (c *caller) shown(call cti.CDR) cti.CDR {
+	if c.own() {
+		call.Legs = slices.DeleteFunc(slices.Clone(call.Legs), func(l cti.LegRecord) bool {
+			return l.Mode == cti.ModeListen || l.Mode == cti.ModeWhisper
+		})
+	}
+	return call
 }
 
 // record is a call's record: the live one, else what is on disk, else

@@ -88,6 +88,8 @@ func (a *API) refusal(err error) *refusal {
 		return refused(codeForbidden, err.Error())
 	case errors.Is(err, cti.ErrBadNumber):
 		return &refusal{Code: codeBadArgs, Message: "to is no number that can be dialled", field: "to"}
+	case errors.Is(err, cti.ErrBadArgs):
+		return &refusal{Code: codeBadArgs, Message: err.Error()}
 	case errors.Is(err, cti.ErrBusy):
 		return refused(codeWrongState, "nobody there is free")
 	case errors.Is(err, cti.ErrShutdown):

@@ -263,6 +263,13 @@ func (w *world) Make(_ context.Context, o cti.Order) (cti.CDR, error) {
 	switch {
 	case o.To == "000":
 		return cti.CDR{}, cti.ErrBadNumber
+	case strings.HasPrefix(o.To, "+1"):
+		return cti.CDR{}, cti.ErrBarred
+	case o.Flow == "hotline", o.First != "":
+		w.ordered = append(w.ordered, o)
+		return cti.CDR{ID: "made", Direction: cti.Out}, nil
+	case o.Flow != "":
+		return cti.CDR{}, cti.ErrNotFound
 	case !ok:
 		return cti.CDR{}, cti.ErrNotFound
 	case d.State == acd.LoggedOff:

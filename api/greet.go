@@ -97,7 +97,7 @@ func (a *API) snapshot(ctx context.Context, who *caller) (snapshot, error) {
 	}
 	for _, call := range a.deps.Calls.Calls() {
 		if !who.own() || takesPart(&call, who.ID, snap.Time) {
-			snap.Calls = append(snap.Calls, call)
+			snap.Calls = append(snap.Calls, who.shown(call))
 		}
 	}
 	return snap, a.wrapUp(ctx, &snap)

@@ -74,7 +74,7 @@ func (c *caller) orders(agent string) (string, error) {
 func (c *caller) ordered(b callBody) (cti.Order, error) {
 	o := cti.Order{To: b.To, Flow: b.Flow, Vars: b.Vars, Ref: b.Ref, By: "user:" + c.ID}
 	if c.program() {
-		o.By = "key:" + c.ID
+		o.By = "key:" + c.Name
 	}
 	switch {
 	case b.forNobody() && c.own():

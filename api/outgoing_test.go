@@ -2,7 +2,7 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -46,9 +46,14 @@ func TestClickToDial(t *testing.T) {
 		"an empty number":           {agent, `{"to":""}`, 422, "body.to", nil},
 		"without a number":          {agent, `{}`, 422, "body.to", nil},
 		"empty fields":              {agent, `{"to":"13800138000","flow":"","first":null,"vars":{}}`, 202, "made", nil},
-		"a flow":                    {agent, `{"to":"13800138000","flow":"hotline"}`, 422, "body.flow", nil},
-		"a first party":             {agent, `{"to":"13800138000","first":{"number":"1"}}`, 422, "not yet supported", nil},
-		"variables":                 {agent, `{"to":"13800138000","vars":{"a":1}}`, 422, "body.vars", nil},
+		"an agent for a flow":       {agent, `{"to":"13800138000","flow":"hotline"}`, 403, "agent's phone", nil},
+		"a flow":                    {boss, `{"to":"13800138000","flow":"hotline","vars":{"a":1}}`, 202, "made", nil},
+		"no flow":                   {boss, `{"to":"13800138000","flow":"nobody"}`, 422, "body.flow", nil},
+		"an agent for two outside":  {agent, `{"to":"13800138000","first":{"number":"13900139000"}}`, 403, "agent's phone", nil},
+		"two outside":               {key, `{"to":"13800138000","first":{"number":"13900139000"},"ref":"WO-1"}`, 202, "made", bearerOf("calls")},
+		"a first party of nothing":  {boss, `{"to":"13800138000","first":{"number":""}}`, 422, "body.first.number", nil},
+		"flow and agent":            {boss, `{"to":"13800138000","flow":"hotline","agent":"1001"}`, 422, "one of agent", nil},
+		"abroad":                    {agent, `{"to":"+12125550123"}`, 403, "may not be dialled", nil},
 		"an unknown field":          {agent, `{"to":"13800138000","colour":"red"}`, 422, "body.colour", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +64,7 @@ func TestClickToDial(t *testing.T) {
 		})
 	}
 	for _, o := range w.ordered {
-		if o.Agent != "1001" || o.To != "13800138000" {
+		if o.Agent != "1001" && o.Flow == "" && o.First == "" || o.To != "13800138000" || o.By == "" {
 			t.Errorf("ordered %+v", o)
 		}
 	}
@@ -87,8 +92,9 @@ func TestMakeCall(t *testing.T) {
 			t.Errorf("%s = %s, want %s", tt.args, got, tt.want)
 		}
 	}
-	if fmt.Sprint(w.ordered) != "[{13800138000 1001 WO-1}]" {
-		t.Errorf("ordered %v", w.ordered)
+	want := cti.Order{To: "13800138000", Agent: "1001", Ref: "WO-1", By: "user:1001"}
+	if len(w.ordered) != 1 || !reflect.DeepEqual(w.ordered[0], want) {
+		t.Errorf("ordered %+v, want %+v", w.ordered, want)
 	}
 	w.desks["1001"] = acd.Desk{ID: "1001", State: acd.LoggedOff}
 	if got := s.ask(`{"id":2,"cmd":"makeCall","args":{"to":"13800138000"}}`); got["error"].(map[string]any)["code"] != codeWrongState {

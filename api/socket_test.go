@@ -383,7 +383,13 @@ func TestCommandsOverTheSocket(t *testing.T) {
 		{`{"id":9,"cmd":"clearConnection","args":{"call_id":"c1"}}`, `{"ok":true,"re":9,"result":{}}`},
 		{`{"id":9,"cmd":"clearConnection","args":{"call_id":"c2"}}`, "not_found"},
 		{`{"id":9,"cmd":"clearConnection","args":{}}`, "bad_args"},
-		{`{"id":9,"cmd":"holdCall","args":{"call_id":"c1"}}`, "not_supported"},
+		{`{"id":9,"cmd":"holdCall","args":{"call_id":"c1"}}`, `{"ok":true,"re":9,"result":{}}`},
+		{`{"id":9,"cmd":"holdCall","args":{"call_id":"c2"}}`, "not_found"},
+		{`{"id":9,"cmd":"answerCall","args":{"call_id":"c1","colour":1}}`, "bad_args"},
+		{`{"id":9,"cmd":"consultationCall","args":{"call_id":"c1"}}`, "bad_args"},
+		{`{"id":9,"cmd":"consultationCall","args":{"call_id":"c1","to":"1002"}}`, `"connection_id":"leg2"`},
+		{`{"id":9,"cmd":"generateDigits","args":{"call_id":"c1","digits":"12x"}}`, "bad_args"},
+		{`{"id":9,"cmd":"generateDigits","args":{"call_id":"c1","digits":"12#"}}`, `"ok":true`},
 		{`{"id":9,"cmd":"supervise","args":{"call_id":"c1"}}`, "forbidden"},
 		{`{"id":9,"cmd":"dispose","args":{"call_id":"over","code":"repaired"}}`, `"ok":true`},
 		{`{"id":9,"cmd":"dispose","args":{"call_id":"others","code":"repaired"}}`, "not_found"},
@@ -398,7 +404,7 @@ func TestCommandsOverTheSocket(t *testing.T) {
 			t.Errorf("%s = %s, want %s", tt.send, got, tt.want)
 		}
 	}
-	if fmt.Sprint(w.done) != "[1001 clearConnection c1]" {
+	if fmt.Sprint(w.done) != "[1001 clearConnection c1 1001 holdCall c1 1001 consultationCall c1 1001 generateDigits c1]" {
 		t.Errorf("commands = %v", w.done)
 	}
 	if d := w.amended["over"].Disposition; d == nil || d.Code != "repaired" || d.By != "1001" {

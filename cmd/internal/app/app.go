@@ -240,7 +240,7 @@ func (a *app) openCalls(context.Context) error {
 	a.calls = cti.NewServer(
 		cti.Config{
 			AreaCode: a.Box.AreaCode, Lookup: cti.LookupConfig(a.Box.Lookup), NoAudio: quiet, Dialing: dialing,
-			Zone: a.Box.Location(), Log: a.Log,
+			Zone: a.Box.Location(), Music: speech.Music(), Log: a.Log,
 		},
 		cti.Deps{
 			Engine: a.engine, Recorder: shelf{a.shelf}, Ledger: a.metrics.Ledger(a.journal),
