@@ -111,7 +111,7 @@ func (v *conversation) inviteDesk(ctx context.Context, by *member, t Target, err
 
 // inviteNumber dials a number outside; it counts for the agent's limits.
 func (v *conversation) inviteNumber(ctx context.Context, by *member, word, errand string) (*member, error) {
-	p, err := v.call.server.reachable(ctx, "agent:"+by.agent.ID, word)
+	p, err := v.call.server.reachable(ctx, "user:"+by.agent.ID, word)
 	if err != nil {
 		return nil, err
 	}

@@ -88,10 +88,23 @@ func (c *Call) listen(now time.Time) {
 			c.soundIsGone(h, silent)
 		case isGone:
 			c.soundIsGone(h, silent)
-			c.log.Warn("call ended: nothing is heard of a party", "leg", h.leg.ID(), "seconds", int(dead.Seconds()))
-			c.cancel(ErrNoAudio)
+			c.lose(h, dead)
 		}
 	}
+}
+
+// lose ends a party of which nothing comes any more: one of several alone, else
+// with the call.
+func (c *Call) lose(h *hearing, dead time.Duration) {
+	c.mu.Lock()
+	one := h != c.outside && len(c.others) > 1
+	c.mu.Unlock()
+	c.log.Warn("nothing is heard of a party: ended", "leg", h.leg.ID(), "seconds", int(dead.Seconds()), "whole_call", !one)
+	if one {
+		h.leg.Hangup(CauseTimeout)
+		return
+	}
+	c.cancel(ErrNoAudio)
 }
 
 func latest(a, b time.Time) time.Time {

@@ -260,6 +260,7 @@ var failures = []failure{
 	{errAgentGone, CauseCanceled, AgentSide, nil},
 	{ErrBusy, CauseBusy, CallerSide, &busyTone},
 	{ErrRejected, CauseBusy, CallerSide, &busyTone},
+	{ErrWrongState, CauseNoAnswer, CallerSide, &busyTone}, // a colleague who is logged off
 	{ErrNoAnswer, CauseNoAnswer, CallerSide, &busyTone},
 	{ErrNotFound, CauseNotFound, LineSide, &vacantTone},
 	{ErrLineLost, CauseLineLost, LineSide, &congestionTone},
