@@ -23,7 +23,7 @@ const (
 	longestRetry    = 5 * time.Minute
 	turnedAwayRetry = 10 * time.Minute
 	registerRounds  = 4 // requests of one registration: challenge, stale nonce, longer time
-	lostCheck       = 2 * time.Second
+	lostCheck       = time.Second
 	unregisterLimit = 2 * time.Second
 )
 
