@@ -34,6 +34,13 @@ func ReadOffer(body []byte, srtp string) (stream media.Stream, answer []byte, er
 	return o.sealed(d), o.answer(d), nil
 }
 
+// ReadAnswer reads an SDP as the answer to a plain offer of ours.
+func ReadAnswer(body []byte) (media.Stream, error) {
+	var o sdpOrigin
+	d, err := o.answered(body, []media.Law{media.PCMA, media.PCMU})
+	return d.stream, err
+}
+
 // Told is what a request to peer by transport, and an answer's SDP, say of us.
 func (s *Server) Told(transport, peer string) (via, contact, sound string, err error) {
 	to := netip.MustParseAddrPort(peer)

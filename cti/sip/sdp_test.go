@@ -109,6 +109,12 @@ func TestControlAddress(t *testing.T) {
 		if got := stream.Control.String(); got != want {
 			t.Errorf("%q: %s, want %s", line, got, want)
 		}
+		if muxed := strings.Contains(line, "mux"); muxed { // in an answer it means nothing: we never offer it
+			stream, err := sip.ReadAnswer([]byte(bareSDP + "m=audio 40000 RTP/AVP 8\r\n" + line))
+			if err != nil || stream.Control == stream.Remote {
+				t.Errorf("%q in an answer: RTCP to %v, %v", line, stream.Control, err)
+			}
+		}
 		if agreed := strings.Contains(string(answer), "a=rtcp-mux"); agreed != strings.Contains(line, "mux") {
 			t.Errorf("%q: rtcp-mux in the answer: %v", line, agreed)
 		}
