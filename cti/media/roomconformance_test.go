@@ -179,6 +179,7 @@ func tapInRoom(t *testing.T, e media.Engine) {
 	room.Hear(a.port, b.port, c.port)
 	talk(t, 400*time.Millisecond, a.tone(rateA), b.tone(rateB), c.tone(rateC))
 	a.port.Tap(nil)
+	time.Sleep(2 * media.Frame) // the phone reads what is on its way
 	sent := map[uint32][]byte{}
 	for _, p := range a.packets() {
 		sent[p.Timestamp] = p.Payload
