@@ -126,7 +126,7 @@ func (t TestSubscriptions) Add(user, extension string) (id string) {
 		dialog: &dialog{id: user + " " + extension, symmetric: true},
 		news:   news{event: dialogPackage, extension: extension}, user: user, contact: user,
 	}
-	if !t.add(sub) {
+	if !t.add(sub, time.Now().Add(time.Hour)) {
 		return ""
 	}
 	return sub.id
@@ -178,4 +178,9 @@ func (k TestKeepalive) Due(users []string) (ask []string) {
 // Answered is what came of asking.
 func (k TestKeepalive) Answered(user string, ok bool) (silent bool) {
 	return k.answered(binding{Binding: Binding{User: user}}, ok)
+}
+
+// Changed says that something happened to a call of extension.
+func (s *Server) Changed(extension string) {
+	s.subscriptions.changed(news{event: dialogPackage, extension: extension})
 }

@@ -17,7 +17,7 @@ const (
 	subscriptionsEach  = 64 // of one extension: as many as the keys of a big phone
 	subscriptionsInAll = 5000
 	notifyEach         = 200 * time.Millisecond // between two NOTIFYs of a subscription: what changes meanwhile is told once
-	notifyRate         = 500                    // NOTIFYs a second in all
+	notifyRate         = 1000                   // NOTIFYs a second in all
 )
 
 // eventPackage is a kind of news that phones may subscribe to (RFC 6665 §7).
@@ -92,10 +92,10 @@ type subscription struct {
 	last    time.Time
 }
 
-// isSame says that a phone asks again for what it is told already: it has
+// isSame says that a phone of the same user asks again for what it is told already: it has
 // forgotten the dialog that other goes through.
 func (sub *subscription) isSame(other *subscription) bool {
-	return sub.user == other.user && sub.news == other.news && sub.eventID == other.eventID &&
+	return sub.news == other.news && sub.eventID == other.eventID &&
 		sub.contact == other.contact && (sub.contact != "" || sub.hop() == other.hop())
 }
 
@@ -103,15 +103,19 @@ func (sub *subscription) isSame(other *subscription) bool {
 type subscriptions struct {
 	wake chan struct{}
 
-	mu    sync.Mutex // guards what follows
-	byID  map[string]*subscription
-	about map[news][]*subscription
-	queue []*subscription // changed or ended, not busy, in the order they are told
-	pace  bucket
+	mu     sync.Mutex // guards what follows
+	byID   map[string]*subscription
+	byUser map[string][]*subscription
+	about  map[news][]*subscription
+	queue  []*subscription // changed or ended, not busy, in the order they are told
+	pace   bucket
 }
 
 func newSubscriptions() *subscriptions {
-	return &subscriptions{wake: make(chan struct{}, 1), byID: map[string]*subscription{}, about: map[news][]*subscription{}}
+	return &subscriptions{
+		wake: make(chan struct{}, 1), byID: map[string]*subscription{},
+		byUser: map[string][]*subscription{}, about: map[news][]*subscription{},
+	}
 }
 
 func (t *subscriptions) count() int {
@@ -131,24 +135,20 @@ func (t *subscriptions) find(req *wire.Request, from netip.AddrPort) *subscripti
 	return sub
 }
 
-// add keeps sub in place of its forerunner; false when the phone or the box has
-// enough of them.
-func (t *subscriptions) add(sub *subscription) bool {
+// add keeps sub until it expires, in place of its forerunner; false when the
+// phone or the box has enough of them.
+func (t *subscriptions) add(sub *subscription, expires time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	theirs := 0
-	for _, other := range t.byID {
-		switch {
-		case sub.isSame(other):
-			t.drop(other)
-		case sub.user == other.user:
-			theirs++
-		}
+	if i := slices.IndexFunc(t.byUser[sub.user], sub.isSame); i >= 0 {
+		t.drop(t.byUser[sub.user][i])
 	}
-	if theirs >= subscriptionsEach || len(t.byID) >= subscriptionsInAll {
+	if len(t.byUser[sub.user]) >= subscriptionsEach || len(t.byID) >= subscriptionsInAll {
 		return false
 	}
+	sub.expires = expires
 	t.byID[sub.id] = sub
+	t.byUser[sub.user] = append(t.byUser[sub.user], sub)
 	t.about[sub.news] = append(t.about[sub.news], sub)
 	return true
 }
@@ -156,11 +156,17 @@ func (t *subscriptions) add(sub *subscription) bool {
 // drop forgets sub. The caller holds mu.
 func (t *subscriptions) drop(sub *subscription) {
 	delete(t.byID, sub.id)
-	rest := slices.DeleteFunc(t.about[sub.news], func(s *subscription) bool { return s == sub })
-	if t.about[sub.news] = rest; len(rest) == 0 {
+	if t.byUser[sub.user] = without(t.byUser[sub.user], sub); len(t.byUser[sub.user]) == 0 {
+		delete(t.byUser, sub.user)
+	}
+	if t.about[sub.news] = without(t.about[sub.news], sub); len(t.about[sub.news]) == 0 {
 		delete(t.about, sub.news)
 	}
-	t.queue = slices.DeleteFunc(t.queue, func(s *subscription) bool { return s == sub })
+	t.queue = without(t.queue, sub)
+}
+
+func without(list []*subscription, sub *subscription) []*subscription {
+	return slices.DeleteFunc(list, func(s *subscription) bool { return s == sub })
 }
 
 // extend sets when sub ends, and tells its phone how things are.
@@ -289,7 +295,7 @@ func (s *Server) onSubscribe(req *wire.Request, tx *wire.ServerTx) {
 	if f == nil && seconds > 0 && seconds < minExpires {
 		f = briefInterval()
 	}
-	if f == nil && tagOf(req.To()) == "" && !s.subscriptions.add(sub) {
+	if f == nil && tagOf(req.To()) == "" && !s.subscriptions.add(sub, time.Now().Add(time.Duration(seconds)*time.Second)) {
 		f = &fault{code: 403, reason: "Too Many Subscriptions"}
 	}
 	if f != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -327,4 +328,87 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 			}
 		}
 	})
+}
+
+// 200 phones of which each watches 8 others: whatever happens to all of them
+// at once, no more NOTIFYs go out than the limit lets, everybody is told in the
+// end, and others are served meanwhile.
+func TestNotifyStorm(t *testing.T) {
+	const phones, keys = 200, 8
+	r := start(t, func(_ *sip.Config, r *rig) {
+		for i := range phones {
+			r.accounts[fmt.Sprint(2000+i)] = fmt.Sprint("secret", 2000+i)
+		}
+	})
+	var told atomic.Int64
+	var wg sync.WaitGroup
+	for i := range phones {
+		w := r.desk("127.0.0.1", fmt.Sprint(2000+i))
+		w.watch(i, phones, keys)
+		wg.Go(func() { w.tellAll(&told) })
+		t.Cleanup(func() { _ = w.conn.Close() })
+	}
+	slowly(t, "everybody is told at first", func() bool { return told.Load() >= phones*keys })
+	if n := r.Stats().Subscriptions; n != phones*keys {
+		t.Fatalf("%d subscriptions", n)
+	}
+	before, began := told.Load(), time.Now()
+	other := r.raw("127.0.0.1")
+	var slowest time.Duration
+	for i := 0; time.Since(began) < time.Second/2; i++ {
+		for i := range phones {
+			r.Changed(fmt.Sprint(2000 + i))
+		}
+		asked := time.Now()
+		other.send(other.invite(fmt.Sprint("o", i), "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS", "{sdp}", ""))
+		other.response("OPTIONS", 1)
+		slowest = max(slowest, time.Since(asked))
+		time.Sleep(10 * time.Millisecond)
+	}
+	n, took := told.Load()-before, time.Since(began)
+	if most := sip.NotifyRate * (1 + took.Seconds()); float64(n) > most {
+		t.Errorf("%d NOTIFYs in %v", n, took)
+	}
+	if slowest > 2*time.Second {
+		t.Errorf("OPTIONS took %v", slowest)
+	}
+	t.Logf("%d NOTIFYs in %v, OPTIONS within %v", n, took, slowest)
+	slowly(t, "everybody is told in the end", func() bool { return told.Load()-before >= phones*keys })
+}
+
+// watch subscribes phone i to the next ones of n, all at once and with one
+// nonce.
+func (w *raw) watch(i, n, keys int) {
+	user := fmt.Sprint(2000 + i)
+	send := func(k int, auth string) {
+		w.send(w.invite(fmt.Sprint("watch", user, k), "INVITE sip:4001234567@{to}", fmt.Sprintf("SUBSCRIBE sip:%d@{to}", 2000+(i+k)%n),
+			`"王芳" <sip:13800138000@{me}>`, "<sip:"+user+"@{to}>", "1 INVITE", "1 SUBSCRIBE",
+			"Content-Type: application/sdp\r\n", "Event: dialog\r\n"+auth, "{sdp}", ""))
+	}
+	send(0, "")
+	asked := w.response("SUBSCRIBE", 1)
+	for k := range keys {
+		send(k+1, w.answer(asked, user, "secret"+user, k+1, "MD5"))
+	}
+}
+
+// tellAll counts NOTIFYs and answers them, until the socket is closed.
+func (w *raw) tellAll(told *atomic.Int64) {
+	_ = w.conn.SetReadDeadline(time.Time{})
+	buf := make([]byte, 65536)
+	seen := map[string]bool{} // a slow machine repeats some
+	for {
+		n, _, err := w.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		m, err := ctitest.ParseMessage(buf[:n])
+		if err == nil && !m.IsResponse() {
+			if !seen[m.Branch()] {
+				told.Add(1)
+			}
+			seen[m.Branch()] = true
+			_, _ = w.conn.WriteToUDPAddrPort(m.Reply(200, "OK", "").Bytes(), w.to)
+		}
+	}
 }
