@@ -278,6 +278,7 @@ func (p *Phone) Break() {
 	for _, conn := range c.open {
 		_ = conn.Close()
 	}
+	c.open = map[netip.AddrPort]net.Conn{} // what is sent from now on makes a new one
 }
 
 // tlsConfig is what a TLS phone shows and believes: a certificate of its own
