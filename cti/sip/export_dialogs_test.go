@@ -1,6 +1,10 @@
 package sip
 
-import "time"
+import (
+	"time"
+
+	"callbox/cti/media"
+)
 
 // Timer is a timer as a message asks for it, in seconds.
 type Timer struct {
@@ -51,3 +55,18 @@ func (s *Server) TimerOf(leg string) time.Duration {
 
 // Repeated is repetition on the clock.
 var Repeated = repeated
+
+// Overload is the guard against too many calls.
+type Overload struct{ *overload }
+
+// NewOverload makes one.
+func NewOverload(l Limits) Overload { return Overload{newOverload(l)} }
+
+// Takes counts a new call.
+func (o Overload) Takes(legs int, now time.Time) bool { return o.takes(legs, now) }
+
+// Keying is how a leg behind a trunk with that setting sends and finds keys.
+func Keying(setting string, event uint8) (media.Keying, media.Detect) {
+	l := &leg{trunk: &trunk{Trunk: Trunk{DTMF: setting}}}
+	return l.keying(event)
+}
