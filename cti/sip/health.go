@@ -139,12 +139,6 @@ func (h *health) enrolled(until time.Time, err error) {
 	}
 }
 
-func (h *health) isUp() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.shown.up
-}
-
 // now is what is shown.
 func (h *health) now() shownState {
 	h.mu.Lock()

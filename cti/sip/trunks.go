@@ -18,7 +18,6 @@ import (
 
 var (
 	errTrunkFull = errors.New("the trunk's max_calls are in use")
-	errTrunkDown = errors.New("the trunk is out of service")
 )
 
 // trunk is one carrier at work.
@@ -197,14 +196,9 @@ func (ts trunks) answers(t *trunk, realm string) bool {
 	return true
 }
 
-// anyway is the key of a context made by [Anyway].
-type anyway struct{}
-
-// Anyway has [Server.Dial] try a trunk that is out of service, for when there
-// is no other way.
-func Anyway(ctx context.Context) context.Context { return context.WithValue(ctx, anyway{}, true) }
-
-// throughTrunk is the way to NAME/NUMBER; it counts a call of that trunk.
+// throughTrunk is the way to NAME/NUMBER; it counts a call of that trunk. One
+// that is out of service is tried all the same: who has another way, as
+// [Server.Trunks] tells, takes that first.
 func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *trunk, error) {
 	name, number, _ := strings.Cut(address, "/")
 	tr := s.trunks.named(name)
@@ -215,8 +209,6 @@ func (s *Server) throughTrunk(ctx context.Context, address string) ([]target, *t
 		return nil, nil, fmt.Errorf("%w: %q cannot be dialled", cti.ErrNotFound, number)
 	case tr.Address == "":
 		return nil, nil, fmt.Errorf("%w: trunk %s has no address", cti.ErrUnreachable, name)
-	case !tr.health.isUp() && ctx.Value(anyway{}) == nil:
-		return nil, nil, fmt.Errorf("%w: %w: %s", cti.ErrUnreachable, errTrunkDown, tr.health.now().why)
 	}
 	way, err := s.wayTo(ctx, tr)
 	if err != nil {
