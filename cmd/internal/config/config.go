@@ -265,7 +265,7 @@ func (b *Box) resolve(file string) error {
 	if err != nil {
 		return fmt.Errorf("folder of %s: %w", file, err)
 	}
-	paths := []*string{&b.Data, &b.Site, &b.SecretKeyFile}
+	paths := []*string{&b.Data, &b.Site, &b.SecretKeyFile, &b.SIP.TLS.CertFile, &b.SIP.TLS.KeyFile, &b.SIP.TLS.CAFile}
 	for i := range b.Voicebox {
 		paths = append(paths, &b.Voicebox[i].Port)
 	}
