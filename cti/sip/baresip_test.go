@@ -1,8 +1,6 @@
 package sip_test
 
 import (
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,8 +20,8 @@ func (r *rig) echoPhone(more string) {
 	}
 	dir := r.t.TempDir()
 	for name, text := range map[string]string{
-		"config": fmt.Sprintf(`
-sip_listen 127.0.0.1:%d
+		"config": `
+sip_listen 127.0.0.1:0
 audio_source aubridge,echo
 audio_player aubridge,echo
 audio_alert aubridge,nothing
@@ -35,7 +33,7 @@ module srtp.so
 module_app account.so
 module_app menu.so
 net_interface 127.0.0.1
-`, freeUDP(r.t)),
+`,
 		"accounts": "<sip:1001@" + r.addr("tls") + ";transport=tls>;auth_user=1001;auth_pass=secret1001;" +
 			"regint=60;answermode=auto;audio_codecs=PCMA;" + more + "\n",
 		"contacts": "",
@@ -60,16 +58,6 @@ net_interface 127.0.0.1
 		}
 	})
 	eventually(r.t, "baresip registers", func() bool { return r.Reachable("1001") })
-}
-
-func freeUDP(t testing.TB) int {
-	t.Helper()
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	return conn.LocalAddr().(*net.UDPAddr).Port
 }
 
 // A real phone registers by TLS and talks by SRTP: the caller's sound comes back
