@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"time"
 
 	"callbox/internal/guard"
@@ -42,8 +43,12 @@ func (s *Server) inspect(p packet) bool {
 	}
 	now := time.Now()
 	known := s.known(p.from)
-	if !known && !s.shield.hears(p.from.Addr(), now) {
+	if !s.hears(p, known, now) {
 		s.count.dropped.Add(1)
+		return false
+	}
+	if !known && !strangersMay[methodOf(p.data)] {
+		s.refuse(p, now)
 		return false
 	}
 	msg, err := s.parse(p)
@@ -60,12 +65,52 @@ func (s *Server) inspect(p packet) bool {
 	return false
 }
 
+// hears says whether a message is read at all, by its source and first bytes.
+// Trunks and registered phones always are, and answers of whom we asked; bans
+// are for everybody else, so that they do not cut off an office whose one phone
+// has an old password.
+func (s *Server) hears(p packet, known bool, now time.Time) bool {
+	a := p.from.Addr()
+	switch {
+	case s.trusts(p.from):
+		return true
+	case bytes.HasPrefix(p.data, []byte("SIP/")):
+		return known
+	case s.shield.isBanned(a, now):
+		return false
+	case isScanner(p.data):
+		s.strike(a, scanning, now)
+		return false
+	}
+	return known || s.shield.hears(a, now)
+}
+
+// trusts says whether from is a trunk's or a registered phone's very own.
+func (s *Server) trusts(from netip.AddrPort) bool {
+	return s.isTrunk(from.Addr()) || s.bindings.at(from) != ""
+}
+
+// isTrunk says whether a is a trunk's, whether it may call or not.
+func (s *Server) isTrunk(a netip.Addr) bool {
+	return s.trunks.mayCall(a) || slices.ContainsFunc(s.trunks, func(t *trunk) bool {
+		return t.places != nil && t.places.holds(a)
+	})
+}
+
 // known says whether from is a trunk's, a registered phone's, or somebody's
 // whom we asked something.
 func (s *Server) known(from netip.AddrPort) bool {
 	a := from.Addr()
 	return s.trunks.mayCall(a) || s.bindings.hasHost(a) || s.peers.has(a, time.Now())
 }
+
+// methodOf is the first word of a message.
+func methodOf(data []byte) wire.RequestMethod {
+	word, _, _ := bytes.Cut(data[:min(len(data), longestMethod+1)], []byte(" "))
+	return wire.RequestMethod(word)
+}
+
+const longestMethod = len(wire.SUBSCRIBE)
 
 func (s *Server) parse(p packet) (wire.Message, error) {
 	if len(p.data) > messageLimit {
@@ -88,7 +133,7 @@ func (s *Server) parse(p packet) (wire.Message, error) {
 func (s *Server) malformed(p packet, known bool, now time.Time) {
 	s.count.malformed.Add(1)
 	if !known {
-		s.shield.refused(p.from.Addr(), now)
+		s.strike(p.from.Addr(), unwelcome, now)
 		return
 	}
 	if answer := bareBadRequest(p.data); answer != nil {
@@ -98,10 +143,6 @@ func (s *Server) malformed(p packet, known bool, now time.Time) {
 
 // request decides on one well-formed request.
 func (s *Server) request(p packet, req *wire.Request, known bool, now time.Time) bool {
-	if !known && !strangersMay[req.Method] {
-		s.refuse(p, now)
-		return false
-	}
 	if fault := precheck(req); fault != nil {
 		s.count.malformed.Add(1)
 		s.answer(p, req, fault.code, fault.reason, fault.headers...)
@@ -125,7 +166,7 @@ func (s *Server) request(p packet, req *wire.Request, known bool, now time.Time)
 	return s.admitOutside(p, req, now)
 }
 
-// strangersMay are the methods that a stranger gets any answer to; a BYE or
+// strangersMay are the methods of a stranger that are read at all; a BYE or
 // re-INVITE may come from a host of the trunk's that never called.
 var strangersMay = map[wire.RequestMethod]bool{
 	wire.INVITE: true, wire.REGISTER: true, wire.ACK: true, wire.BYE: true, wire.UPDATE: true, wire.INFO: true,
@@ -134,21 +175,25 @@ var strangersMay = map[wire.RequestMethod]bool{
 // refuse counts a stranger's request.
 func (s *Server) refuse(p packet, now time.Time) {
 	s.count.refused.Add(1)
-	if s.trunks.mayCall(p.from.Addr()) {
-		return
-	}
-	if s.shield.refused(p.from.Addr(), now) {
-		s.log.Warn("address banned", "from", p.from.Addr(), "for", banTime)
+	s.strike(p.from.Addr(), unwelcome, now)
+}
+
+// strike counts an offence, and says once that it led to a ban. Trunks are never
+// banned.
+func (s *Server) strike(a netip.Addr, o offence, now time.Time) {
+	if !s.isTrunk(a) && s.shield.strike(a, o, now) {
+		s.log.Warn("address banned", "from", a, "why", offenceRules[o].why, "for", banTime)
 	}
 }
 
 // admitAck takes the ACK of a 2xx; that of another answer belongs to the
-// library's transaction.
+// library's transaction. One that belongs to nothing would make a new one.
 func (s *Server) admitAck(req *wire.Request, known bool) bool {
-	if d := s.dialogs.find(req); d != nil && d.acknowledged(req) {
+	d := s.dialogs.find(req)
+	if d != nil && d.acknowledged(req) {
 		return false
 	}
-	return known
+	return known && (d != nil || s.invites.knows(req))
 }
 
 func (s *Server) admitInDialog(p packet, req *wire.Request, known bool, now time.Time) bool {

@@ -11,7 +11,7 @@ import (
 
 const headerLimit = 100
 
-var errStray = errors.New("a header holds a bare CR or LF")
+var errStray = errors.New("a header holds a bare CR, LF or NUL")
 
 // fault is why a request is answered without looking further.
 type fault struct {
@@ -182,15 +182,16 @@ func contentType(m wire.Message) string {
 	return strings.ToLower(strings.TrimSpace(kind))
 }
 
-// strayBreak finds a CR or LF in the head that does not end a line: the seed of
-// a smuggled header.
+// strayBreak finds a CR or LF in the head that does not end a line, the seed of
+// a smuggled header, or a NUL, which ends a line for programs written in C. In a
+// quoted name RFC 3261 would allow the NUL.
 func strayBreak(data []byte) bool {
 	head := data
 	if end := bytes.Index(data, []byte("\r\n\r\n")); end >= 0 {
 		head = data[:end]
 	}
 	lines := bytes.ReplaceAll(head, []byte("\r\n"), nil)
-	return bytes.ContainsAny(lines, "\r\n")
+	return bytes.ContainsAny(lines, "\r\n\x00")
 }
 
 // bareBadRequest answers a message that could not be parsed with the headers a

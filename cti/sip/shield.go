@@ -1,7 +1,10 @@
 package sip
 
 import (
+	"cmp"
+	"container/list"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,27 +14,83 @@ const (
 	strangerRate  = 50  // messages a second from one address
 	strangersRate = 400 // and from all of them together
 	strikeLimit   = 5   // wrong credentials in strikeWindow, then a ban
-	refuseLimit   = 30  // refused or malformed requests in strikeWindow
+	refuseLimit   = 30  // refused or malformed requests in strikeWindow, and unheard ones, which prolong a ban
 	strikeWindow  = time.Minute
 	banTime       = 10 * time.Minute
-	shieldSize    = 20_000 // addresses remembered; the table is emptied beyond
+	shieldSize    = 25_000 // sources remembered: more than strangersRate makes known in a strikeWindow
+	bansKept      = 20_000
+	looseBans     = bansKept / 2 // of them for what anybody can send in another's name
 )
 
-// shield says which strangers are heard at all. It runs before a message is
-// parsed or its source is remembered anywhere else.
-type shield struct {
-	mu      sync.Mutex
-	sources map[netip.Addr]*source
-	all     bucket
-	bans    uint64
+// offence is what a source is banned for.
+type offence int
+
+const (
+	wrongWords offence = iota
+	unwelcome
+	scanning
+	offences
+)
+
+// offenceRules say how much of each is borne within strikeWindow. What is
+// proven came from who really has the address: it answered a challenge.
+var offenceRules = [offences]struct {
+	why    string
+	limit  int
+	proven bool
+}{
+	wrongWords: {"wrong passwords", strikeLimit, true},
+	unwelcome:  {"refused requests", refuseLimit, false},
+	scanning:   {"a scanner's name", 1, false},
 }
 
+// Ban is a source that is not heard.
+type Ban struct {
+	Address string    `json:"address"` // 192.0.2.1, or 2001:db8::/64 for all of a network of IPv6
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"` // prolonged while the attack goes on
+	Why     string    `json:"why"`
+	Unheard uint64    `json:"unheard"` // messages since it began
+}
+
+// shield says which strangers are heard at all. It runs before a message is
+// parsed or its source is remembered anywhere else. A host of IPv6 has a whole
+// /64 of addresses, so that is one source.
+type shield struct {
+	mu      sync.Mutex // guards what follows
+	sources map[netip.Prefix]*list.Element
+	recent  *list.List // of *source, the one heard last in front
+	all     bucket
+	bans    map[netip.Prefix]*ban
+	loose   int // bans that are not proven
+	given   uint64
+}
+
+// source is what is known of one stranger.
 type source struct {
 	bucket
-	since   time.Time // of the strikes
-	wrong   int
-	refused int
-	until   time.Time // of the ban
+	key     netip.Prefix
+	strikes [offences]window
+}
+
+type ban struct {
+	Ban
+	proven bool
+	again  window
+}
+
+// window counts what happens within a strikeWindow.
+type window struct {
+	since time.Time
+	n     int
+}
+
+func (w *window) count(now time.Time) int {
+	if now.Sub(w.since) > strikeWindow {
+		*w = window{since: now}
+	}
+	w.n++
+	return w.n
 }
 
 // bucket holds at most one second's tokens.
@@ -50,72 +109,197 @@ func (b *bucket) take(now time.Time, rate float64) bool {
 	return true
 }
 
-func newShield() *shield { return &shield{sources: map[netip.Addr]*source{}} }
+func newShield() *shield {
+	return &shield{sources: map[netip.Prefix]*list.Element{}, recent: list.New(), bans: map[netip.Prefix]*ban{}}
+}
+
+// network is what an address counts as.
+func network(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // fails for bits out of range only
+	return p
+}
 
 // hears says whether a stranger's message is to be read.
 func (s *shield) hears(a netip.Addr, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	src := s.source(a, now)
-	return now.After(src.until) && src.take(now, strangerRate) && s.all.take(now, strangersRate)
-}
-
-// wrong counts wrong credentials from a; true when that banned it.
-func (s *shield) wrong(a netip.Addr, now time.Time) bool {
-	return s.strike(a, now, func(src *source) bool { src.wrong++; return src.wrong >= strikeLimit })
-}
-
-// refused counts a request that a stranger should not have sent.
-func (s *shield) refused(a netip.Addr, now time.Time) bool {
-	return s.strike(a, now, func(src *source) bool { src.refused++; return src.refused >= refuseLimit })
-}
-
-func (s *shield) strike(a netip.Addr, now time.Time, count func(*source) bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	src := s.source(a, now)
-	if now.Sub(src.since) > strikeWindow {
-		src.since, src.wrong, src.refused = now, 0, 0
-	}
-	if !count(src) || !now.After(src.until) {
+	key := network(a)
+	if s.turnsAway(key, now) {
 		return false
 	}
-	src.until = now.Add(banTime)
-	s.bans++
+	if e, ok := s.sources[key]; ok {
+		s.recent.MoveToFront(e)
+		return e.Value.(*source).take(now, strangerRate) && s.all.take(now, strangersRate)
+	}
+	return s.all.take(now, strangersRate) && s.source(key, now).take(now, strangerRate)
+}
+
+// isBanned says whether a message from a is one of a banned source, and counts
+// it there.
+func (s *shield) isBanned(a netip.Addr, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.turnsAway(network(a), now)
+}
+
+// turnsAway drops a ban that is over and prolongs one whose source goes on: by
+// now and then a message, as of a phone with an old password, it ends. The
+// caller holds mu.
+func (s *shield) turnsAway(key netip.Prefix, now time.Time) bool {
+	b, ok := s.bans[key]
+	if !ok {
+		return false
+	}
+	if now.After(b.Until) {
+		s.lift(key)
+		return false
+	}
+	b.Unheard++
+	if b.again.count(now) >= refuseLimit {
+		b.Until = now.Add(banTime)
+	}
 	return true
 }
 
-// source finds or makes the entry of a. Caller holds mu.
-func (s *shield) source(a netip.Addr, now time.Time) *source {
-	src, ok := s.sources[a]
-	if ok {
-		return src
+// wrong counts wrong credentials from a; true when that banned it.
+func (s *shield) wrong(a netip.Addr, now time.Time) bool { return s.strike(a, wrongWords, now) }
+
+// strike counts an offence of a; true when that banned it.
+func (s *shield) strike(a netip.Addr, o offence, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := network(a)
+	if b, ok := s.bans[key]; ok && !now.After(b.Until) {
+		return false
 	}
-	if len(s.sources) >= shieldSize {
-		s.forget(now)
+	return s.source(key, now).strikes[o].count(now) >= offenceRules[o].limit && s.ban(key, o, now)
+}
+
+// ban keeps key out; false when the table is full of better reasons. Bans of
+// whom it need not have been are never made at the cost of others, so nobody
+// clears the table with sources that are not his. The caller holds mu.
+func (s *shield) ban(key netip.Prefix, o offence, now time.Time) bool {
+	rule := offenceRules[o]
+	if s.isFull(rule.proven) {
+		s.sweepBans(now)
 	}
-	src = &source{bucket: bucket{tokens: strangerRate, last: now}}
-	s.sources[a] = src
+	if s.isFull(rule.proven) && (!rule.proven || !s.dropOldest()) {
+		return false
+	}
+	s.lift(key)
+	text := key.Addr().String()
+	if !key.IsSingleIP() {
+		text = key.String()
+	}
+	s.bans[key] = &ban{Ban: Ban{Address: text, Since: now, Until: now.Add(banTime), Why: rule.why}, proven: rule.proven}
+	if !rule.proven {
+		s.loose++
+	}
+	s.given++
+	return true
+}
+
+func (s *shield) isFull(proven bool) bool {
+	return len(s.bans) >= bansKept || !proven && s.loose >= looseBans
+}
+
+// sweepBans forgets what is over. The caller holds mu.
+func (s *shield) sweepBans(now time.Time) {
+	for key, b := range s.bans {
+		if now.After(b.Until) {
+			s.lift(key)
+		}
+	}
+}
+
+// dropOldest makes room for a proven ban: a loose one goes before a proven
+// one, and of them the one that ends first. The caller holds mu.
+func (s *shield) dropOldest() bool {
+	var oldest netip.Prefix
+	var found *ban
+	for key, b := range s.bans {
+		if found == nil || found.proven && !b.proven || found.proven == b.proven && b.Until.Before(found.Until) {
+			oldest, found = key, b
+		}
+	}
+	return s.lift(oldest)
+}
+
+// lift ends a ban. The caller holds mu.
+func (s *shield) lift(key netip.Prefix) bool {
+	b, ok := s.bans[key]
+	if !ok {
+		return false
+	}
+	delete(s.bans, key)
+	if !b.proven {
+		s.loose--
+	}
+	return true
+}
+
+// source finds or makes the entry of key; the one not heard for longest makes
+// room. The caller holds mu.
+func (s *shield) source(key netip.Prefix, now time.Time) *source {
+	if e, ok := s.sources[key]; ok {
+		return e.Value.(*source)
+	}
+	if s.recent.Len() >= shieldSize {
+		oldest := s.recent.Back()
+		delete(s.sources, s.recent.Remove(oldest).(*source).key)
+	}
+	src := &source{key: key, bucket: bucket{tokens: strangerRate, last: now}}
+	s.sources[key] = s.recent.PushFront(src)
 	return src
 }
 
-// forget drops everybody who is not banned. Caller holds mu.
-func (s *shield) forget(now time.Time) {
-	for a, src := range s.sources {
-		if now.After(src.until) {
-			delete(s.sources, a)
-		}
-	}
-	if len(s.sources) >= shieldSize {
-		clear(s.sources)
-	}
-}
-
-func (s *shield) banCount() uint64 {
+// list is who is banned, those first who were banned first.
+func (s *shield) list(now time.Time) []Ban {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bans
+	all := make([]Ban, 0, len(s.bans))
+	for _, b := range s.bans {
+		if !now.After(b.Until) {
+			all = append(all, b.Ban)
+		}
+	}
+	slices.SortFunc(all, func(a, b Ban) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Address, b.Address))
+	})
+	return all
 }
+
+// counts are the bans given so far and those there are.
+func (s *shield) counts() (given uint64, bans int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given, len(s.bans)
+}
+
+// forgive ends the ban of a and forgets its strikes.
+func (s *shield) forgive(a netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := network(a)
+	if e, ok := s.sources[key]; ok {
+		s.recent.Remove(e)
+		delete(s.sources, key)
+	}
+	return s.lift(key)
+}
+
+// Banned are the sources that are not heard now, those first who were banned
+// first.
+func (s *Server) Banned() []Ban { return s.shield.list(time.Now()) }
+
+// Unban hears a again, and with an address of IPv6 all of its /64; false when
+// it was not banned.
+func (s *Server) Unban(a netip.Addr) bool { return s.shield.forgive(a) }
 
 // peers are addresses that we have just sent requests to, so that their
 // answers are heard although they neither call nor register here.

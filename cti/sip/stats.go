@@ -16,13 +16,14 @@ type Stats struct {
 	Dropped      uint64 // datagrams of strangers over the limits or banned, unread
 	Malformed    uint64 // messages that could not be read or broke RFC 3261
 	AuthFailed   uint64 // wrong credentials
-	Bans         uint64
+	Bans         uint64 // of addresses, so far
 	Unacked      uint64 // answers whose ACK never came
 	Panics       uint64 // requests ended by a panic
 	Relistened   uint64 // listeners that were lost and came back
 	ConnsRefused uint64 // TCP connections over the limits or without framing
 
 	Legs, Dialogs, Extensions int // now
+	Banned                    int // now: addresses
 	Bindings, Subscriptions   int // now: registered phones, and their wishes to be told of extensions and mailboxes
 }
 
@@ -30,9 +31,10 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	c := &s.count
 	extensions, phones := s.bindings.count()
+	bans, banned := s.shield.counts()
 	return Stats{
 		Calls: c.calls.Load(), Refused: c.refused.Load(), Dropped: c.dropped.Load(),
-		Malformed: c.malformed.Load(), AuthFailed: c.authFailed.Load(), Bans: s.shield.banCount(),
+		Malformed: c.malformed.Load(), AuthFailed: c.authFailed.Load(), Bans: bans, Banned: banned,
 		Unacked: c.unacked.Load(), Panics: c.panics.Load(), Relistened: c.revived.Load(),
 		ConnsRefused: c.connsRefused.Load(),
 		Legs:         s.legs.count(), Dialogs: s.dialogs.open(), Extensions: extensions,

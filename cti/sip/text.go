@@ -116,7 +116,7 @@ func unhex(c byte) int {
 // safe says that no header of m can be taken for two: nothing in it holds CR,
 // LF or NUL. The library writes what it is given.
 func safe(m wire.Message) bool {
-	if req, ok := m.(*wire.Request); ok && hasBreak(req.StartLine()) {
+	if starts, ok := m.(interface{ StartLine() string }); !ok || hasBreak(starts.StartLine()) {
 		return false
 	}
 	headers, ok := m.(interface{ Headers() []wire.Header })

@@ -1,0 +1,63 @@
+package sip
+
+import (
+	"net/netip"
+	"reflect"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+// Sizes of the shield's memory.
+const (
+	ShieldSize   = shieldSize
+	BansKept     = bansKept
+	LooseBans    = looseBans
+	RefuseLimit  = refuseLimit
+	StrikeWindow = strikeWindow
+)
+
+// IsScanner looks for a scanner's name.
+var IsScanner = isScanner
+
+// Refused counts a stranger's request that is refused.
+func Refused(s *shield, a netip.Addr) bool { return s.strike(a, unwelcome, time.Now()) }
+
+// Scanned counts a message with a scanner's name.
+func Scanned(s *shield, a netip.Addr) bool { return s.strike(a, scanning, time.Now()) }
+
+// IsBanned says whether a message from a is turned away.
+func IsBanned(s *shield, a netip.Addr) bool { return s.isBanned(a, time.Now()) }
+
+// Bans are those that hold.
+func Bans(s *shield) []Ban { return s.list(time.Now()) }
+
+// Sources is how many strangers are remembered.
+func Sources(s *shield) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sources)
+}
+
+// ShieldOf is the server's own.
+func ShieldOf(s *Server) *shield { return s.shield }
+
+// Transactions are how many the library holds, of servers and of clients.
+func (s *Server) Transactions() (server, client int) {
+	return s.held("serverTransactions"), s.held("clientTransactions")
+}
+
+// held looks into the library, which does not tell.
+func (s *Server) held(name string) int {
+	store := reflect.ValueOf(s.txl).Elem().FieldByName(name).Elem()
+	mu := (*sync.RWMutex)(unsafe.Pointer(store.FieldByName("mu").UnsafeAddr()))
+	mu.RLock()
+	defer mu.RUnlock()
+	return store.FieldByName("items").Len()
+}
+
+// Doubt has the answers that are kept for repeated INVITEs forgotten at now.
+func (s *Server) Doubt(now time.Time) {
+	s.invites.sweep(now)
+	s.dialogs.sweep(now)
+}
