@@ -57,7 +57,7 @@ func (c Config) pages() http.Handler {
 }
 
 // Deps are the parts the face works with. Editor may be nil: the site is then
-// read only (501). Gauges and Lines may be nil.
+// read only (501). Gauges, Lines and Network may be nil.
 type Deps struct {
 	Users      Users
 	Keys       Keys
@@ -65,6 +65,7 @@ type Deps struct {
 	Floor      Floor
 	Calls      Calls
 	Lines      Lines
+	Network    Network
 	Ledger     Ledger
 	Journal    Journal
 	Records    Records
@@ -83,7 +84,7 @@ type Deps struct {
 
 // missing names the parts that are not there.
 func (d Deps) missing() error {
-	optional := map[string]bool{"Editor": true, "Gauges": true, "Lines": true}
+	optional := map[string]bool{"Editor": true, "Gauges": true, "Lines": true, "Network": true}
 	var errs []error
 	v := reflect.ValueOf(d)
 	for i := range v.NumField() {

@@ -30,6 +30,11 @@ type Gauges struct {
 	CMPPWindowUsed   map[string]int     // by account
 	CMPPWindow       map[string]int     // by account
 	LineState        map[string]float64 // by line: 1 is up
+	TrunkCalls       map[string]int     // by trunk
+	TrunkRegistered  map[string]float64 // by trunk: 1 is registered
+	Concealed, Late  uint64             // frames made up, packets behind their turn, where sound is decoded
+	Phones           int                // registered
+	Banned           int                // addresses
 	WebhookPending   int
 	JournalSeq       int64
 	SIP              map[string]uint64 // what went wrong on the SIP side, by kind
@@ -45,6 +50,9 @@ type Metrics struct {
 	setup    prometheus.Histogram
 	pop      prometheus.Histogram
 	mos      prometheus.Histogram
+	loss     prometheus.Histogram
+	jitter   prometheus.Histogram
+	trip     prometheus.Histogram
 	messages *prometheus.CounterVec
 	submit   *prometheus.SummaryVec
 	delivery *prometheus.SummaryVec
@@ -60,13 +68,16 @@ func NewMetrics() *Metrics {
 		setup:    seconds("callbox_call_setup_seconds", "Seizing of the line to its answer.", 0.005, 2, 14),
 		pop:      seconds("callbox_screen_pop_seconds", "The agent's phone rings to the message on the screen's socket.", 0.001, 2, 14),
 		mos:      histogram("callbox_leg_mos", "Estimated quality of legs that ended.", prometheus.LinearBuckets(1, 0.25, 16)),
+		loss:     histogram("callbox_leg_loss_ratio", "Packets lost of legs that ended, 0 to 1.", []float64{0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1}),
+		jitter:   seconds("callbox_leg_jitter_seconds", "Jitter of legs that ended.", 0.001, 2, 10),
+		trip:     seconds("callbox_leg_round_trip_seconds", "Round trip to parties that report, of legs that ended.", 0.001, 2, 12),
 		messages: counters("callbox_sms_messages_total", "Changes of messages' status.", "account", "status"),
 		submit:   quantiles("callbox_sms_submit_seconds", "A message's acceptance, or its release, to submitted.", "account"),
 		delivery: quantiles("callbox_sms_delivery_seconds", "Submitted to delivered.", "account"),
 		answer:   quantiles("callbox_sms_answer_seconds", "SUBMIT to the carrier's answer.", "account"),
 		commit:   seconds("callbox_db_commit_seconds", "One commit of the database.", 0.0005, 2, 15),
 	}
-	m.registry.MustRegister(m.calls, m.setup, m.pop, m.mos, m.messages, m.submit, m.delivery, m.answer, m.commit,
+	m.registry.MustRegister(m.calls, m.setup, m.pop, m.mos, m.loss, m.jitter, m.trip, m.messages, m.submit, m.delivery, m.answer, m.commit,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -98,9 +109,20 @@ func (m *Metrics) CallEnded(c *cti.CDR) {
 	}
 	m.calls.WithLabelValues(*c.Result).Inc()
 	for _, leg := range c.Legs {
-		if leg.MOS != nil {
-			m.mos.Observe(*leg.MOS)
-		}
+		m.legEnded(leg)
+	}
+}
+
+// legEnded counts the quality of a leg that was heard.
+func (m *Metrics) legEnded(l cti.LegRecord) {
+	if l.MOS == nil {
+		return
+	}
+	m.mos.Observe(*l.MOS)
+	m.loss.Observe(l.Loss / 100)
+	m.jitter.Observe(l.JitterMS / 1000)
+	if l.RTTMS != nil {
+		m.trip.Observe(*l.RTTMS / 1000)
 	}
 }
 
@@ -197,6 +219,10 @@ func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	count("callbox_rtp_packets_total", g.RTPIn, "dir", "in")
 	count("callbox_rtp_packets_total", g.RTPOut, "dir", "out")
 	count("callbox_rtp_lost_total", g.RTPLost)
+	count("callbox_rtp_concealed_total", g.Concealed)
+	count("callbox_rtp_late_total", g.Late)
+	gauge("callbox_phones_registered", float64(g.Phones))
+	gauge("callbox_sip_banned", float64(g.Banned))
 	count("callbox_recording_errors_total", g.RecordingErrors)
 	count("callbox_panics_total", g.Panics)
 	eachOf(g.SIP, func(k string, v float64) { count("callbox_sip_faults_total", uint64(v), "kind", k) })
@@ -204,6 +230,8 @@ func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	eachOf(g.Agents, func(k string, v float64) { gauge("callbox_agents", v, "state", k) })
 	eachOf(g.CMPPWindowUsed, func(k string, v float64) { gauge("callbox_cmpp_window_used", v, "account", k) })
 	eachOf(g.CMPPWindow, func(k string, v float64) { gauge("callbox_cmpp_window", v, "account", k) })
+	eachOf(g.TrunkCalls, func(k string, v float64) { gauge("callbox_trunk_calls", v, "trunk", k) })
+	eachOf(g.TrunkRegistered, func(k string, v float64) { gauge("callbox_trunk_registered", v, "trunk", k) })
 	eachOf(g.LineState, func(k string, v float64) { gauge("callbox_line_state", v, "line", k) })
 }
 
@@ -225,6 +253,12 @@ var helpOf = map[string]string{
 	"callbox_journal_seq":                "Number of the newest event.",
 	"callbox_rtp_packets_total":          "RTP packets.",
 	"callbox_rtp_lost_total":             "RTP packets that did not arrive.",
+	"callbox_rtp_concealed_total":        "Frames of 20 ms made up for lost sound, where sound is decoded.",
+	"callbox_rtp_late_total":             "RTP packets that came after their turn, where sound is decoded.",
+	"callbox_phones_registered":          "Phones registered.",
+	"callbox_sip_banned":                 "Addresses that are not heard.",
+	"callbox_trunk_calls":                "Calls over a trunk.",
+	"callbox_trunk_registered":           "1 where a trunk has us registered.",
 	"callbox_recording_errors_total":     "Errors of the recorder.",
 	"callbox_panics_total":               "Panics that ended one call or request and nothing else.",
 	"callbox_sip_faults_total":           "SIP messages refused, dropped or malformed, and what else went wrong.",

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -63,6 +64,14 @@ type Calls interface {
 
 // Lines are the analogue lines as they stand.
 type Lines interface{ Lines() []cti.Line }
+
+// Network is the SIP side as it stands. Unban is false for an address that was
+// not banned.
+type Network interface {
+	Trunks() []Trunk
+	Bans() []Ban
+	Unban(address netip.Addr) bool
+}
 
 // Ledger takes what screens add: messages between people, and dispositions.
 type Ledger interface {

@@ -356,7 +356,7 @@ func (a *app) openFace(context.Context) error {
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
 		Pages: web.Handler(), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
-		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines},
+		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,
 		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,

@@ -129,12 +129,7 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 		state := carrier.State()
 		g.CMPPWindowUsed[name], g.CMPPWindow[name] = state.WindowUsed, state.Window
 	}
-	for _, t := range a.phones.Trunks() {
-		g.LineState[t.Name] = 0
-		if t.Up {
-			g.LineState[t.Name] = 1
-		}
-	}
+	a.countTrunks(&g)
 	for _, l := range a.lines.States() {
 		g.LineState[l.Label] = 0
 		if l.State == voicebox.InService {
@@ -143,9 +138,26 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 	}
 	packets := a.engine.Totals()
 	g.RTPIn, g.RTPOut, g.RTPLost = packets.Received, packets.Sent, packets.Lost
-	g.SIP, g.Panics = faults(a.phones.Stats()), uint64(guard.Panics())
+	g.Concealed, g.Late = packets.Concealed, packets.Late
+	phones := a.phones.Stats()
+	g.SIP, g.Phones, g.Banned, g.Panics = faults(phones), phones.Bindings, phones.Banned, uint64(guard.Panics())
 	a.countWaiting(ctx, &g)
 	return g
+}
+
+func (a *app) countTrunks(g *api.Gauges) {
+	g.TrunkCalls, g.TrunkRegistered = map[string]int{}, map[string]float64{}
+	for _, t := range a.phones.Trunks() {
+		g.LineState[t.Name], g.TrunkRegistered[t.Name], g.TrunkCalls[t.Name] = one(t.Up), one(t.Registered), t.Calls
+	}
+}
+
+// one is 1 for yes, as metrics say it.
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func faults(s sip.Stats) map[string]uint64 {
