@@ -155,10 +155,18 @@ func (t TestSubscriptions) Told(id string) {
 }
 
 // TestKeepalive asks phones of the test's.
-type TestKeepalive struct{ *keepalive }
+type TestKeepalive struct {
+	*keepalive
+	expires *time.Time // of the phones' bindings
+}
 
 // NewTestKeepalive asks each phone once in every.
-func NewTestKeepalive(every time.Duration) TestKeepalive { return TestKeepalive{newKeepalive(every)} }
+func NewTestKeepalive(every time.Duration) TestKeepalive {
+	return TestKeepalive{newKeepalive(every), new(time.Time)}
+}
+
+// Register has the phones register again.
+func (k TestKeepalive) Register() { *k.expires = time.Now().Add(time.Hour) }
 
 // Tick is how often Due is called.
 func (k TestKeepalive) Tick() time.Duration { return k.tick() }
@@ -167,7 +175,7 @@ func (k TestKeepalive) Tick() time.Duration { return k.tick() }
 func (k TestKeepalive) Due(users []string) (ask []string) {
 	var phones []binding
 	for _, u := range users {
-		phones = append(phones, binding{Binding: Binding{User: u}})
+		phones = append(phones, binding{Binding: Binding{User: u, Expires: *k.expires}})
 	}
 	for _, b := range k.due(phones, time.Now()) {
 		ask = append(ask, b.User)

@@ -59,6 +59,10 @@ func TestKeepaliveMisses(t *testing.T) {
 				t.Errorf("%d: silent %v", i, silent)
 			}
 		}
+		k.Register()
+		if ask(); k.Answered("1001", false) {
+			t.Error("silent after its first miss since it registered")
+		}
 	})
 }
 
