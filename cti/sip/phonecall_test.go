@@ -29,23 +29,30 @@ func (w *raw) dial(id, extension string, edit ...string) *ctitest.Message {
 	w.t.Helper()
 	edit = append(edit, `"王芳" <sip:13800138000@{me}>`, "<sip:"+extension+"@{to}>")
 	w.send(w.invite(id, edit...))
-	res := w.answered(1)
+	res := w.answeredIn(id, 1)
 	if res.Code() != 407 {
 		return res
 	}
 	auth := w.answer(res, extension, "secret"+extension, 1, "SHA-256")
 	w.send(w.invite(id, append(edit, "z9hG4bK{id}", "z9hG4bK{id}2", "1 INVITE", "2 INVITE", "Max-Forwards: 70\r\n", "Max-Forwards: 70\r\n"+auth)...))
-	return w.answered(2)
+	return w.answeredIn(id, 2)
 }
 
 func (w *raw) answered(seq int) *ctitest.Message {
+	w.t.Helper()
+	return w.answeredIn("", seq)
+}
+
+// answeredIn is the next answer beyond 100 to INVITE seq of a call, of any for
+// "".
+func (w *raw) answeredIn(call string, seq int) *ctitest.Message {
 	w.t.Helper()
 	for {
 		m := w.next(patience)
 		if m == nil {
 			w.t.Fatal("no answer to INVITE")
 		}
-		if m.Method() == "INVITE" && m.Code() > 100 && m.Seq() == seq {
+		if m.Method() == "INVITE" && m.Code() > 100 && m.Seq() == seq && (call == "" || m.Get("Call-ID") == call) {
 			return m
 		}
 	}
