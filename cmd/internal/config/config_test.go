@@ -231,3 +231,22 @@ func TestLateAfter(t *testing.T) {
 		}
 	}
 }
+
+func TestSwitchedOff(t *testing.T) {
+	box, err := Load(write(t, "callbox.yaml", `sip: {session_timer: -1s, keepalive: -1s, trunks: [{name: a, address: "192.0.2.1", health: -1s}]}
+calls: {no_audio: {notice: -1s, hangup: -1s}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet, _ := box.Calls.Rules()
+	for i, got := range []time.Duration{box.SIP.SessionTimer, box.SIP.Keepalive, box.SIP.Trunks[0].Health, quiet.Notice, quiet.Hangup} {
+		if got != -time.Second {
+			t.Errorf("duration %d is %v, want -1s", i, got)
+		}
+	}
+	for _, text := range []string{"drain: -1s", "lookup: {timeout: -1s}", `sip: {trunks: [{name: a, address: "192.0.2.1", expires: -1s}]}`} {
+		if _, err := Load(write(t, "callbox.yaml", text)); err == nil || !strings.Contains(err.Error(), "is no duration") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

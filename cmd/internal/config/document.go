@@ -319,13 +319,16 @@ func keyText(entry *ast.MappingValueNode) string {
 	return strings.Trim(entry.Key.GetToken().Value, `"'`)
 }
 
+// switchable are the durations that are switched off by a negative value.
+var switchable = map[string]bool{"session_timer": true, "keepalive": true, "health": true, "notice": true, "hangup": true}
+
 func (d *document) duration(path string, node ast.Node, v reflect.Value) {
 	text, ok := d.words(path, node)
 	if !ok {
 		return
 	}
 	limit, err := time.ParseDuration(text)
-	if err != nil || limit < 0 {
+	if err != nil || limit < 0 && !switchable[path[strings.LastIndexByte(path, '.')+1:]] {
 		d.fault(path, node.GetToken(), "%q is no duration such as 20s or 5m", text)
 		return
 	}
