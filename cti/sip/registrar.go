@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"fmt"
@@ -34,12 +35,33 @@ type registrar struct {
 
 // admit lets a request in that answers a challenge of ours.
 func (r *registrar) admit(p packet, req *wire.Request, now time.Time) bool {
+	if openQuestion(p.data) {
+		r.s.answer(p, req, 400, "Bad Request: contact")
+		return false
+	}
 	creds, brought := r.credentials(req, p.from.Addr(), now)
 	if creds != nil {
 		return true
 	}
 	f := r.challenge(req, p.from.Addr(), now, brought)
 	r.s.answer(p, req, f.code, f.reason, f.headers...)
+	return false
+}
+
+// openQuestion finds a Contact whose URI has headers and stands without
+// brackets (RFC 3261 §20), which the library reads as if it had them.
+func openQuestion(data []byte) bool {
+	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
+	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		name = bytes.TrimSpace(name)
+		if !bytes.EqualFold(name, []byte("contact")) && !bytes.EqualFold(name, []byte("m")) {
+			continue
+		}
+		if at := bytes.IndexAny(value, "?<\""); at >= 0 && value[at] == '?' {
+			return true
+		}
+	}
 	return false
 }
 

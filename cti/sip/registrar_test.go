@@ -340,8 +340,11 @@ func TestContacts(t *testing.T) {
 		{"<sip:d@10.1.2.3:5060>", 200, "bcd"},
 		{"<sip:e@192.0.2.1:5060>", 403, ""},
 		{"<sips:e@{me}>", 400, ""},
+		{"sip:e@{me}?Route=%3Csip:x%3E", 400, ""},
 		{"<sip:c@{me}>;expires=0, <sip:e@phone.example>", 200, "bde"},
 		{"<sip:b@{me}>;Expires=0", 200, "de"},
+		{"<sip:f@{me}?Route=%3Csip:x%3E>;expires=60", 200, "def"},
+		{"<sip:f@{me}?Route=%3Csip:x%3E>;expires=0", 200, "de"},
 	} {
 		got := bind(i+2, tt.contact)
 		users := ""
