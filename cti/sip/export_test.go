@@ -99,7 +99,7 @@ func UseNonce(n *nonces, nonce string, count int) bool { return n.use(nonce, cou
 // NewTestStream reads messages from conn; none passes.
 func NewTestStream(conn net.Conn, known bool) net.Conn {
 	owner := &tcpListener{
-		gate:  func(packet) bool { return false },
+		gate:  func(*packet) bool { return false },
 		known: func(netip.AddrPort) bool { return known },
 		gone:  func(netip.AddrPort) {},
 		conns: map[netip.Addr]int{}, refused: new(atomic.Uint64),

@@ -71,7 +71,7 @@ func (s *Server) LeavesBy(transport, peer string) string {
 // NewTestLink is a connection that we made to a trunk; everything passes.
 func NewTestLink(conn net.Conn) net.Conn {
 	s := NewTestStream(conn, true).(*stream)
-	s.owner.gate, s.ours = func(packet) bool { return true }, true
+	s.owner.gate, s.ours = func(*packet) bool { return true }, true
 	return s
 }
 

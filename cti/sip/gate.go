@@ -20,11 +20,12 @@ type packet struct {
 	reply     func(data []byte, to netip.AddrPort)
 }
 
-// admit is the gate: it says whether the library may have p. What needs no
+// admit is the gate: it says whether the library may have p, whose data is then
+// as the library can read it. What needs no
 // transaction is answered here, so that strangers and nonsense leave no trace.
 // Messages of one socket come one after the other, so CANCEL and ACK, which are
 // taken here, can never overtake their INVITE.
-func (s *Server) admit(p packet) (pass bool) {
+func (s *Server) admit(p *packet) (pass bool) {
 	err := guard.Call(func() { pass = s.inspect(p) })
 	if err != nil {
 		s.count.malformed.Add(1)
@@ -34,7 +35,7 @@ func (s *Server) admit(p packet) (pass bool) {
 	return pass
 }
 
-func (s *Server) inspect(p packet) bool {
+func (s *Server) inspect(p *packet) bool {
 	if s.life.Err() != nil {
 		return false
 	}
@@ -43,22 +44,25 @@ func (s *Server) inspect(p packet) bool {
 	}
 	now := time.Now()
 	known := s.known(p.from)
-	if !s.hears(p, known, now) {
+	if !s.hears(*p, known, now) {
 		s.count.dropped.Add(1)
 		return false
 	}
 	if !known && !strangersMay[methodOf(p.data)] {
-		s.refuse(p, now)
+		s.refuse(*p, now)
 		return false
 	}
-	msg, err := s.parse(p)
+	if len(p.data) <= messageLimit {
+		p.data = tidied(p.data)
+	}
+	msg, err := s.parse(*p)
 	if err != nil {
-		s.malformed(p, known, now)
+		s.malformed(*p, known, now)
 		return false
 	}
 	switch m := msg.(type) {
 	case *wire.Request:
-		return s.request(p, m, known, now)
+		return s.request(*p, m, known, now)
 	case *wire.Response:
 		return known && m.Via() != nil && m.CSeq() != nil
 	}
@@ -118,6 +122,9 @@ func (s *Server) parse(p packet) (wire.Message, error) {
 	}
 	if strayBreak(p.data) {
 		return nil, errStray
+	}
+	if untidy(headOf(p.data)) {
+		return nil, errUntidy
 	}
 	msg, err := s.parser.ParseSIP(p.data)
 	if err != nil {

@@ -11,7 +11,10 @@ import (
 
 const headerLimit = 100
 
-var errStray = errors.New("a header holds a bare CR, LF or NUL")
+var (
+	errStray  = errors.New("a header holds a bare CR, LF or NUL")
+	errUntidy = errors.New("a header holds an empty parameter or an address without brackets")
+)
 
 // fault is why a request is answered without looking further.
 type fault struct {
@@ -23,7 +26,7 @@ type fault struct {
 // checks are tried in order; what the library lets through and RFC 3261 §8.2
 // asks an answer for stands here.
 var checks = []func(*wire.Request) *fault{
-	checkVersion, checkMandatory, checkSingle, checkCSeq, checkMethod, checkScheme, checkRequire, checkContent,
+	checkVersion, checkMandatory, checkSingle, checkCSeq, checkHops, checkMethod, checkScheme, checkRequire, checkContent, checkAccept,
 }
 
 // precheck is nil for a request that may go on. ACK is never answered.
@@ -89,6 +92,14 @@ func checkCSeq(req *wire.Request) *fault {
 	return nil
 }
 
+// checkHops refuses a Max-Forwards that no client counted down (RFC 3261 §20.22).
+func checkHops(req *wire.Request) *fault {
+	if h := req.MaxForwards(); h != nil && *h > 255 {
+		return bad("Max-Forwards")
+	}
+	return nil
+}
+
 // methods we serve, in the order of Allow.
 var methods = []wire.RequestMethod{
 	wire.INVITE, wire.ACK, wire.CANCEL, wire.BYE, wire.OPTIONS, wire.UPDATE, wire.INFO, wire.REGISTER,
@@ -116,6 +127,9 @@ func checkMethod(req *wire.Request) *fault {
 }
 
 func checkScheme(req *wire.Request) *fault {
+	if len(req.Recipient.Headers) > 0 { // RFC 3261 §19.1.1
+		return bad("headers in the Request-URI")
+	}
 	switch req.Recipient.Scheme {
 	case "sip", "tel":
 		return nil
@@ -171,6 +185,24 @@ func checkContent(req *wire.Request) *fault {
 	}}
 }
 
+// checkAccept refuses a caller who could not read our answer (RFC 3261 §20.1).
+func checkAccept(req *wire.Request) *fault {
+	all := req.GetHeaders("accept")
+	if req.Method != wire.INVITE || len(all) == 0 {
+		return nil
+	}
+	for _, h := range all {
+		for kind := range strings.SplitSeq(strings.ToLower(h.Value()), ",") {
+			kind, _, _ = strings.Cut(kind, ";")
+			switch strings.TrimSpace(kind) {
+			case "application/sdp", "application/*", "*/*":
+				return nil
+			}
+		}
+	}
+	return &fault{code: 406, reason: "Not Acceptable: SDP only"}
+}
+
 func contentType(m wire.Message) string {
 	h, ok := m.(interface {
 		ContentType() *wire.ContentTypeHeader
@@ -186,12 +218,16 @@ func contentType(m wire.Message) string {
 // a smuggled header, or a NUL, which ends a line for programs written in C. In a
 // quoted name RFC 3261 would allow the NUL.
 func strayBreak(data []byte) bool {
-	head := data
-	if end := bytes.Index(data, []byte("\r\n\r\n")); end >= 0 {
-		head = data[:end]
-	}
-	lines := bytes.ReplaceAll(head, []byte("\r\n"), nil)
+	lines := bytes.ReplaceAll(headOf(data), []byte("\r\n"), nil)
 	return bytes.ContainsAny(lines, "\r\n\x00")
+}
+
+// headOf is a message without its body.
+func headOf(data []byte) []byte {
+	if end := bytes.Index(data, []byte("\r\n\r\n")); end >= 0 {
+		return data[:end]
+	}
+	return data
 }
 
 // bareBadRequest answers a message that could not be parsed with the headers a

@@ -119,6 +119,9 @@ func parse(body []byte) (*sdp.SessionDescription, error) {
 	var text bytes.Buffer
 	foreign := map[int][]string{} // the fields of such m-lines
 	streams := 0
+	if !bytes.HasSuffix(body, []byte("\n")) { // a part of several ends before the line break
+		body = append(bytes.Clone(body), "\r\n"...)
+	}
 	for line := range bytes.Lines(body) {
 		m, ok := bytes.CutPrefix(line, []byte("m="))
 		if fields := strings.Fields(string(m)); ok {

@@ -46,7 +46,7 @@ type tcpListener struct {
 	transport string // TCP or TLS
 	addr      netip.AddrPort
 	guise     *tls.Config // of TLS
-	gate      func(packet) bool
+	gate      func(*packet) bool
 	known     func(netip.AddrPort) bool
 	gone      func(netip.AddrPort) // a connection from there is closed
 	log       *slog.Logger
@@ -287,8 +287,8 @@ func (s *stream) advance() error {
 	message := s.raw[:size:size]
 	s.raw, s.partial = s.raw[size:], time.Time{}
 	p := packet{data: message, from: s.from, local: s.owner.addr, transport: s.owner.transport, reply: s.reply}
-	if s.owner.gate(p) {
-		s.out = message
+	if s.owner.gate(&p) {
+		s.out = p.data
 	}
 	return nil
 }

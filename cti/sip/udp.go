@@ -21,7 +21,7 @@ const (
 // that the gate lets pass are read from it.
 type udpSocket struct {
 	addr    netip.AddrPort // as bound, with the real port
-	gate    func(packet) bool
+	gate    func(*packet) bool
 	log     *slog.Logger
 	revived *atomic.Uint64
 	closed  chan struct{}
@@ -64,8 +64,8 @@ func (u *udpSocket) ReadFrom(b []byte) (int, net.Addr, error) {
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		p := packet{data: b[:n], from: from, local: u.addr, transport: "UDP", reply: u.reply}
-		if u.gate(p) {
-			return n, net.UDPAddrFromAddrPort(from), nil
+		if u.gate(&p) {
+			return copy(b, p.data), net.UDPAddrFromAddrPort(from), nil
 		}
 	}
 }
