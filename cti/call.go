@@ -66,6 +66,7 @@ func newCall(ctx context.Context, s *Server, id string, leg Leg) *Call {
 		Recording: Recording{State: RecordingNone, Why: "not answered"},
 		Times:     Times{Seize: stamp.Now()},
 	}
+	maps.Copy(c.record.UserData, o.Data)
 	if _, late := leg.(Informer); !late || o.From.known() {
 		c.record.Times.CallerID = c.record.Times.Seize
 	}

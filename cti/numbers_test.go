@@ -235,3 +235,25 @@ func TestEvidence(t *testing.T) {
 		}
 	})
 }
+
+// What the leg knows at the start (who forwarded the call) is told with the pop
+// and stands in the record.
+func TestDataOfTheLeg(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(nil, desk)
+		line := ctitest.NewLine(cti.Origin{
+			Direction: cti.In, Device: "line:1", DID: "057188880001", Line: "line 1",
+			Data: map[string]any{"diverted_from": "057188889999", "diverted_reason": "user-busy"},
+		})
+		s.ring(t.Context(), line)
+		time.Sleep(2 * time.Second)
+		if pop := s.ledger.all(cti.EventDelivered); len(pop) != 1 || pop[0].UserData["diverted_from"] != "057188889999" {
+			t.Errorf("pops %+v", pop)
+		}
+		line.Hangup(cti.CauseNormal)
+		<-s.over
+		if r := s.ledger.final; len(r) != 1 || r[0].UserData["diverted_reason"] != "user-busy" {
+			t.Errorf("records %+v", r)
+		}
+	})
+}
