@@ -47,6 +47,28 @@ func TestAnswersThatFailOver(t *testing.T) {
 	}
 }
 
+// 408 without ringing comes from a trunk whose own next hop is silent: another
+// trunk may do better. After ringing it is the callee who does not answer.
+func TestTimeoutBehindATrunk(t *testing.T) {
+	for _, tt := range []struct {
+		rings bool
+		want  error
+	}{{false, cti.ErrUnreachable}, {true, cti.ErrNoAnswer}} {
+		w := carrierSocket(t)
+		r := start(t, w.toward())
+		leg := r.dial("trunk:out/139")
+		inv := w.request("INVITE")
+		if tt.rings {
+			w.reply(inv, 180, "one")
+			<-leg.Alerting()
+		}
+		w.reply(inv, 408, "one")
+		if err := leg.Answer(patient(t)); !errors.Is(err, tt.want) {
+			t.Errorf("rings %v: Answer = %v, want %v", tt.rings, err, tt.want)
+		}
+	}
+}
+
 // An address that asked for a pause is left out of the next calls; when all
 // did, there is no way.
 func TestRetryAfter(t *testing.T) {

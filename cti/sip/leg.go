@@ -139,6 +139,16 @@ func (l *leg) Err() error {
 	return l.err
 }
 
+// isAlerting says whether it rings, or did.
+func (l *leg) isAlerting() bool {
+	select {
+	case <-l.alerting:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l *leg) alert() { l.alertOne.Do(func() { close(l.alerting); l.s.legs.changed(l) }) }
 
 // mayBecome adds an early dialog, where the peer may send requests before the

@@ -44,6 +44,9 @@ func (a *attempt) redirect(res *wire.Response) error {
 	if res.StatusCode < 600 && a.next() {
 		return nil
 	}
+	if res.StatusCode == 408 && a.leg.trunk != nil && !a.leg.isAlerting() {
+		return fmt.Errorf("%w: %w (408)", cti.ErrUnreachable, errSilent) // of whoever is behind the trunk
+	}
 	return failure(res.StatusCode)
 }
 
