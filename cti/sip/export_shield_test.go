@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 	"unsafe"
+
+	wire "github.com/emiago/sipgo/sip"
 )
 
 // Sizes of the shield's memory.
@@ -60,4 +62,11 @@ func (s *Server) held(name string) int {
 func (s *Server) Doubt(now time.Time) {
 	s.invites.sweep(now)
 	s.dialogs.sweep(now)
+}
+
+// HurryLibrary shortens the timers of the library until the test ends.
+func HurryLibrary(t interface{ Cleanup(func()) }, t1 time.Duration) {
+	wire.SetTimers(t1, 8*t1, 8*t1)
+	wire.Timer_D = 64 * t1
+	t.Cleanup(func() { wire.SetTimers(500*time.Millisecond, 4*time.Second, 5*time.Second) })
 }

@@ -1,18 +1,13 @@
 package sip_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"callbox/cti"
 	"callbox/cti/ctitest"
 	"callbox/cti/sip"
 )
@@ -189,81 +184,6 @@ func TestListenersComeBack(t *testing.T) {
 	c := r.dialTCP()
 	c.send(c.invite("tcpagain"))
 	c.expect("INVITE", 200)
-}
-
-// T9: mutated messages, by seed, over both transports: the process lives, and
-// answers afterwards.
-func TestHostileMessages(t *testing.T) {
-	r := start(t)
-	r.calls.do(func(_ context.Context, leg cti.Leg) error { leg.Hangup(cti.CauseBusy); return nil })
-	w := r.raw("127.0.0.1")
-	seed := uint64(20261121)
-	if os.Getenv("SIP_SEED") != "" {
-		_, _ = fmt.Sscan(os.Getenv("SIP_SEED"), &seed)
-	}
-	rnd := rand.New(rand.NewPCG(seed, 1))
-	base := func(i int) string {
-		id := fmt.Sprint("fuzz", i)
-		switch i % 6 {
-		case 0:
-			return cancelOf(w.invite(id))
-		case 1:
-			return ackOf(w.invite(id))
-		case 2:
-			return w.invite(id, "INVITE sip", "REGISTER sip", "1 INVITE", "1 REGISTER", "Content-Type", "Authorization: Digest username=\"1001\", realm=\"callbox\", nonce=\"x\", response=\"y\"\r\nContent-Type")
-		case 3:
-			return "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP " + w.to.String() + ";branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
-		}
-		return w.invite(id)
-	}
-	for i := range 20_000 {
-		w.send(mutate(rnd, base(i)))
-	}
-	for i := range 60 {
-		c := r.dialTCP()
-		_, _ = io.WriteString(c.conn, mutate(rnd, c.invite(fmt.Sprint("tcp", i)))+mutate(rnd, base(i)))
-		_ = c.conn.Close()
-	}
-	r.calls.do(answerAndWait)
-	probe := r.raw("127.0.0.1")
-	eventually(t, "an answer to OPTIONS", func() bool {
-		probe.send(probe.invite("opt", "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS"))
-		m := probe.next(200 * time.Millisecond)
-		return m != nil && m.Code() == 200
-	})
-	t.Logf("seed %d: %+v", seed, r.Stats())
-	if s := r.Stats(); s.Panics != 0 || s.Malformed == 0 {
-		t.Errorf("%+v", s)
-	}
-}
-
-// mutate breaks a message in one to four places.
-func mutate(rnd *rand.Rand, text string) string {
-	b := []byte(text)
-	for range 1 + rnd.IntN(4) {
-		if len(b) < 10 {
-			break
-		}
-		i := rnd.IntN(len(b) - 2)
-		switch rnd.IntN(7) {
-		case 0:
-			b[i] = byte(rnd.UintN(256))
-		case 1:
-			b = append(b[:i], b[min(len(b), i+1+rnd.IntN(30)):]...)
-		case 2:
-			b = append(b[:i:i], append([]byte(strings.Repeat(string(b[i]), rnd.IntN(500))), b[i:]...)...)
-		case 3:
-			copy(b[i:], []byte{'\r', '\n'})
-		case 4:
-			copy(b[i:], `";<>@,:?\`)
-		case 5:
-			j := rnd.IntN(len(b) - 2)
-			copy(b[i:], b[j:min(len(b), j+40)])
-		case 6:
-			b = b[:i]
-		}
-	}
-	return string(b)
 }
 
 func TestTextIsSafe(t *testing.T) {

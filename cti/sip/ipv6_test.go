@@ -41,8 +41,10 @@ func TestTortureOfIPv6(t *testing.T) {
 		{"4.5 received in brackets", 200, []string{"INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS", ";rport", ";received=[2001:db8::9:255];rport"}},
 		{"4.5 received without", 200, []string{"INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS", ";rport", ";received=2001:db8::9:255;rport"}},
 		{"4.6 addresses in the SDP", taken, []string{"{sdp}", "v=0\r\no=assistant 971731711378798081 0 IN IP6 2001:db8::20\r\ns=Live video feed for today's meeting\r\nc=IN IP6 ::1\r\nt=3338481189 3370017201\r\nm=audio 6000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\nm=video 6024 RTP/AVP 107\r\na=rtpmap:107 H263-1998/90000\r\n"}},
-		{"4.7 addresses of both kinds in headers", 481, []string{"INVITE sip:4001234567@{to}", "BYE sip:user@host.example.net", "1 INVITE", "1 BYE", "Max-Forwards",
-			"Via: SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bKas3-111\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKjhja8781hjuaij65144\r\nMax-Forwards"}},
+		{"4.7 addresses of both kinds in headers", 481, []string{
+			"INVITE sip:4001234567@{to}", "BYE sip:user@host.example.net", "1 INVITE", "1 BYE", "Max-Forwards",
+			"Via: SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bKas3-111\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKjhja8781hjuaij65144\r\nMax-Forwards",
+		}},
 		{"4.8 addresses of both kinds in the SDP", taken, []string{"{sdp}", "v=0\r\no=bob 280744730 28977631 IN IP4 host.example.com\r\ns=\r\nt=0 0\r\nm=audio 22334 RTP/AVP 8\r\nc=IN IP6 ::1\r\nm=video 6024 RTP/AVP 107\r\nc=IN IP4 192.0.2.1\r\na=rtpmap:107 H263-1998/90000\r\n"}},
 		{"4.9 addresses of IPv4 in IPv6", taken, []string{"<sip:caller@{me}>", "<sip:user@[::ffff:192.0.2.10]:19823>", "{sdp}", "v=0\r\no=rtp 2890844527 2890844527 IN IP6 ::ffff:192.0.2.2\r\ns=-\r\nc=IN IP6 ::ffff:192.0.2.2\r\nt=0 0\r\nm=audio 6000 RTP/AVP 8\r\n"}},
 		{"4.10 three colons, which RFC 3261's grammar has", 200, []string{"INVITE sip:4001234567@{to}", "OPTIONS sip:user@[2001:db8:::192.0.2.1]", "1 INVITE", "1 OPTIONS"}},
