@@ -261,7 +261,7 @@ func (s *Server) tell(ctx context.Context, t *trunk) {
 	if s.deps.Journal == nil {
 		return
 	}
-	e := cti.Event{Type: cti.EventLineState, Line: t.Name, UserData: map[string]any{"state": state, "why": is.Why}}
+	e := cti.Event{Type: cti.EventLineState, Line: t.Name, UserData: map[string]any{"state": state, "why": is.Why, "trunk": true}}
 	if err := s.deps.Journal.Note(ctx, e); err != nil {
 		s.log.Error("event not noted", "event", e.Type, "err", err)
 	}

@@ -41,6 +41,18 @@ const established: Partial<BoxEvent> = { type: 'established', call_id: 'c1', age
 const cleared: Partial<BoxEvent> = { type: 'callCleared', call_id: 'c1', cause: 'normal' };
 const wrapUp: Partial<BoxEvent> = { type: 'agentWorkingAfterCall', agent_id: '1001', call_id: 'c1' };
 
+describe('a colleague in the own call', () => {
+  const theirs = (type: string): Partial<BoxEvent> => ({ type, call_id: 'c1', agent_id: '1002', cause: 'normal' });
+
+  it.each(['delivered', 'established', 'held', 'connectionCleared', 'failed'])('leaves the own talk as it is: %s', (type) => {
+    expect(feeds.current(after(delivered, established, theirs(type)))).toMatchObject({ phase: 'talking', agent: '1001' });
+  });
+
+  it('ends with the call for all', () => {
+    expect(feeds.current(after(delivered, established, theirs('established'), cleared))).toMatchObject({ phase: 'over' });
+  });
+});
+
 describe('snapshot', () => {
   it('sets the agent, queues and the number to resume from', () => {
     const feed = after();
@@ -316,6 +328,7 @@ describe('telephone lines', () => {
   it('are known from an event alone, and asked for when a call takes one', () => {
     expect(after(lost).lines['line 1']?.state).toBe('outOfService');
     expect(after({ type: 'lineState', line: 'x', user_data: { state: 7 } }).lines['x']?.state).toBe('outOfService');
+    expect(after({ type: 'lineState', line: 'carrier', user_data: { state: 'outOfService', trunk: true } }).lines['carrier']).toBeUndefined();
     expect(after({ ...delivered, line: 'line 1' }).stale.lines).toBe(after(delivered).stale.lines + 1);
   });
 

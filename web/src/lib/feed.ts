@@ -301,7 +301,7 @@ function onQueue(feed: Feed, event: BoxEvent): Feed {
 function onLine(feed: Feed, event: BoxEvent): Feed {
   const data = event.user_data ?? {};
   const label = event.line ?? '';
-  if (!label) return feed;
+  if (!label || data['trunk'] === true) return feed; // trunks are not among the telephone lines
   const old = feed.lines[label];
   const state = data['state'] === 'inService' || data['state'] === 'outOfService' ? data['state'] : (old?.state ?? 'outOfService');
   const line: LineView = {
@@ -421,9 +421,16 @@ const callMoves: ReadonlyMap<string, Move> = new Map<string, Move>([
 const changesRecord = ['established', 'callCleared', 'recordStopped'];
 const changesLine = ['offered', 'delivered', 'established', 'failed', 'callCleared'];
 
+/** Whether an event tells of a colleague in the call on which the own agent talks: consulted, joined, leaving. */
+function isColleagues(feed: Feed, call: LiveCall | undefined, event: BoxEvent): boolean {
+  const mine = feed.me?.id;
+  if (!mine || !call || call.agent !== mine || !event.agent_id || event.agent_id === mine) return false;
+  return (call.phase === 'talking' || call.phase === 'held') && event.type !== 'callCleared';
+}
+
 function onCall(feed: Feed, event: BoxEvent): Feed {
   const id = event.call_id ?? '';
-  const move = callMoves.get(event.type);
+  const move = isColleagues(feed, feed.calls[id], event) ? undefined : callMoves.get(event.type);
   let { calls, desks } = feed;
   const before = calls[id];
   const ending = event.type === 'callCleared' || event.type === 'connectionCleared' || event.type === 'failed';
