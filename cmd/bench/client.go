@@ -127,12 +127,17 @@ type cdr struct {
 	} `json:"recording"`
 }
 
-// answered waits until n calls since from have their final record and a whole
-// recording, and gives them.
+// answered waits until n answered calls since from have their final record and
+// a whole recording, and gives them.
 func (c *client) answered(ctx context.Context, n int, from time.Time) (records []cdr, err error) {
+	return c.recorded(ctx, "answered", n, from)
+}
+
+// recorded is answered for calls of any result.
+func (c *client) recorded(ctx context.Context, result string, n int, from time.Time) (records []cdr, err error) {
 	err = until(ctx, startLimit, func() (bool, error) {
 		var err error
-		records, err = every[cdr](ctx, c, "/api/v1/calls?result=answered&since="+from.UTC().Format(time.RFC3339))
+		records, err = every[cdr](ctx, c, "/api/v1/calls?result="+result+"&since="+from.UTC().Format(time.RFC3339))
 		whole := 0
 		for _, r := range records {
 			if r.Recording.State == "complete" && r.Recording.Missing == 0 {

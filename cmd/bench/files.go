@@ -6,19 +6,25 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"callbox/cti/ctitest"
+	"callbox/cti/media"
+	"callbox/recorder/wav"
 )
 
 // The numbers and names that the bench's box has.
 const (
-	hotline = "4001234567"
-	centre  = "10690000"
-	secret  = "shared"
-	spID    = "901234"
+	hotline  = "4001234567"
+	greeting = "4007654321"
+	centre   = "10690000"
+	secret   = "shared"
+	spID     = "901234"
 )
 
 // files is what differs from box to box.
 type files struct {
 	agents      int
+	customers   int    // beside the one who calls everywhere else
 	smsc        string // address of the SMS centre
 	window      int
 	lines       int      // analogue ones
@@ -32,7 +38,7 @@ type files struct {
 func agentID(i int) string { return fmt.Sprintf("%d", 2001+i) }
 
 func (f files) write(dir string) error {
-	for name, text := range map[string]string{"callbox.yaml": f.box(), "site.yaml": f.site()} {
+	for name, text := range map[string]string{"callbox.yaml": f.box(), "site.yaml": f.site(), "hello.wav": hello()} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("box: %w", err)
 		}
@@ -78,7 +84,13 @@ func (f files) site() string {
   - {id: desk, name: Desk, strategy: longest_idle, ring_timeout: 20s, wrap_up: 100ms, max_wait: 60s}
 routes:
   - {number: "` + hotline + `", flow: direct}
+  - {number: "` + greeting + `", flow: greeting}
 flows:
+  - id: greeting
+    start: hello
+    nodes:
+      hello: {play: hello.wav, next: bye}
+      bye: {hangup: {}}
   - id: direct
     start: desk
     nodes:
@@ -87,6 +99,9 @@ flows:
 customers:
   - {id: c1, name: Customer, vip: true, numbers: ["+8613800138000"], devices: [{id: d1, model: KONE 3000}]}
 `)
+	for i := range f.customers {
+		fmt.Fprintf(&b, "  - {id: h%d, name: Customer %d, numbers: [\"+86%s\"]}\n", i, i, customerNumber(i))
+	}
 	return b.String()
 }
 
@@ -102,4 +117,10 @@ func (files) moveHTTP(dir, address string) error {
 		return fmt.Errorf("box: %w", err)
 	}
 	return nil
+}
+
+// hello is what the flow plays: a WAV file of holdTalk.
+func hello() string {
+	sound := media.NewPrompt("hello", ctitest.Sine(440, int(holdTalk.Seconds()*media.SampleRate))).PCMA
+	return string(append(wav.Header(wav.ALaw, 1, media.SampleRate, int64(len(sound))), sound...))
 }

@@ -37,18 +37,21 @@ type bench struct {
 	keep    bool
 	log     *slog.Logger
 
-	calls    int           // bridged and recorded at a time
-	talk     time.Duration // how long they are measured
-	agents   int
-	popCalls int
-	jobs     int
-	clients  int
-	single   int
-	window   int
-	backlog  int
-	lines    int           // analogue ones, in a talk at a time
-	lineTalk time.Duration // how long they are measured
-	forward  int           // this is the child of floor
+	calls     int           // bridged and recorded at a time
+	talk      time.Duration // how long they are measured
+	agents    int
+	popCalls  int
+	jobs      int
+	clients   int
+	single    int
+	window    int
+	backlog   int
+	holdRate  int           // calls a second that are kept up
+	holdFor   time.Duration // for how long
+	holdDesks int
+	lines     int           // analogue ones, in a talk at a time
+	lineTalk  time.Duration // how long they are measured
+	forward   int           // this is the child of floor
 }
 
 // section is a part of the table that can be asked for by name.
@@ -61,6 +64,7 @@ type section struct {
 var sections = []section{
 	{"load", "processor and memory of bridged, recorded calls", (*bench).load},
 	{"pop", "ring to pop, answer to audio, cost of a call's set-up", (*bench).pops},
+	{"hold", "so many calls a second kept up, into a flow and to agents", (*bench).hold},
 	{"lines", "analogue lines idle, ringing together, and in talks", (*bench).analogue},
 	{"sms", "texts through HTTP, CMPP and back", (*bench).texts},
 	{"slow", "the same on a disk that takes 20 ms a commit", (*bench).slowTexts},
@@ -135,6 +139,9 @@ func parse(args []string, errs io.Writer) (*bench, error) {
 	f.DurationVar(&b.talk, "talk", 30*time.Second, "load: how long they are measured")
 	f.IntVar(&b.agents, "agents", 20, "pop: agents")
 	f.IntVar(&b.popCalls, "pop-calls", 200, "pop: calls")
+	f.IntVar(&b.holdRate, "hold-rate", 200, "hold: calls a second")
+	f.DurationVar(&b.holdFor, "hold-for", 30*time.Second, "hold: for how long")
+	f.IntVar(&b.holdDesks, "hold-desks", 80, "hold: agents")
 	f.IntVar(&b.lines, "lines", 16, "lines: analogue lines idle and in talks; a quarter of them first")
 	f.DurationVar(&b.lineTalk, "line-talk", 30*time.Second, "lines: how long they are measured, talking and idle")
 	f.IntVar(&b.jobs, "jobs", 15_000, "sms: texts")
