@@ -99,22 +99,23 @@ func (v *conversation) part(by string) (*member, error) {
 	if v.call.isForNobody() && len(v.members) > 0 {
 		return v.members[0], nil
 	}
-	var only *member
+	var theirs []*member
 	for _, m := range v.members {
-		switch {
-		case m.agent.ID == "" || m.kind == supervisorLeg:
-		case m.agent.ID == by:
-			return m, nil
-		case only != nil:
-			return nil, fmt.Errorf("several agents take part, and none is %q: %w", by, ErrWrongState)
-		default:
-			only = m
+		if m.agent.ID == "" || m.kind == supervisorLeg {
+			continue
 		}
+		if m.agent.ID == by {
+			return m, nil
+		}
+		theirs = append(theirs, m)
 	}
-	if only == nil || v.call.knows(by) {
+	switch {
+	case len(theirs) == 0, v.call.knows(by):
 		return nil, fmt.Errorf("%q has no part in the call now: %w", by, ErrWrongState)
+	case len(theirs) > 1:
+		return nil, fmt.Errorf("several agents take part, and none is %q: %w", by, ErrWrongState)
 	}
-	return only, nil
+	return theirs[0], nil
 }
 
 // knows says that the call was offered to by before, who is then no stranger

@@ -197,6 +197,30 @@ func TestConference(t *testing.T) {
 	})
 }
 
+// Everybody in a conference commands the own part, the last who came, too.
+func TestConferenceOfFour(t *testing.T) {
+	in(t, func(t *testing.T, h *house) {
+		for _, who := range []string{"1002", "1003"} {
+			h.must(t, "1001", cti.CmdConsultationCall, to(who))
+			h.phone(t, who).PickUp()
+			synctest.Wait()
+			h.must(t, "1001", cti.CmdConferenceCall, nil)
+		}
+		for _, who := range []string{"1003", "1002", "1001"} {
+			h.must(t, who, cti.CmdHoldCall, nil)
+			h.heard(t, who, "")
+			h.must(t, who, cti.CmdRetrieveCall, nil)
+		}
+		if _, err := h.do("boss", cti.CmdHoldCall, nil); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("hold in place of one of three = %v", err)
+		}
+		h.must(t, "1003", cti.CmdClearConnection, nil)
+		h.heard(t, "caller", "1001 1002")
+		h.caller.RemoteHangup()
+		h.ends(t)
+	})
+}
+
 // The last agent leaves two parties outside: they go on, at most for a while.
 func TestPartiesOutsideGoOn(t *testing.T) {
 	in(t, func(t *testing.T, h *house) {
