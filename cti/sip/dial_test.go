@@ -132,7 +132,7 @@ func TestManyProvisionals(t *testing.T) {
 func TestDialFailures(t *testing.T) {
 	for code, want := range map[int]error{
 		486: cti.ErrBusy, 600: cti.ErrBusy, 603: cti.ErrRejected, 403: cti.ErrRejected, 480: cti.ErrNoAnswer,
-		408: cti.ErrNoAnswer, 404: cti.ErrNotFound, 500: cti.ErrUnreachable, 503: cti.ErrUnreachable, 302: cti.ErrUnreachable,
+		408: cti.ErrUnreachable, 404: cti.ErrNotFound, 500: cti.ErrUnreachable, 503: cti.ErrUnreachable, 302: cti.ErrUnreachable,
 	} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			w := carrierSocket(t)

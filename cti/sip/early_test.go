@@ -157,3 +157,27 @@ func TestForkedEarlySound(t *testing.T) {
 		t.Errorf("BYE to %q", bye.Tag("To"))
 	}
 }
+
+// Nothing of an early dialog is kept for a run after a crash, and it takes no
+// second INVITE.
+func TestEarlyDialogIsNotKept(t *testing.T) {
+	r := start(t)
+	r.calls.do(wait)
+	w := r.raw("127.0.0.1")
+	invite := w.invite("notkept")
+	w.send(invite)
+	ring := w.expect("INVITE", 180)
+	w.send(w.within("UPDATE", 2, ring))
+	w.expect("UPDATE", 200)
+	w.send(w.within("INVITE", 3, ring))
+	if res := w.expect("INVITE", 500); res.Get("Retry-After") == "" {
+		t.Error("500 without Retry-After")
+	}
+	if n := r.dialogs.size(); n != 0 {
+		t.Errorf("%d rows of a call that rings", n)
+	}
+	w.send(cancelOf(invite))
+	w.expect("INVITE", 487)
+	w.send(w.within("UPDATE", 4, ring))
+	w.expect("UPDATE", 481)
+}

@@ -128,6 +128,7 @@ func TestHoldVariants(t *testing.T) {
 		{"back to listening", sdpAt(e.port(), "8 0 101", "recvonly", 5), "sendonly", "retrieve", true, false},
 		{"by address", zero(sdpAt(e.port(), "8 0 101", "sendrecv", 6)), "recvonly", "hold", true, true},
 		{"and back", sdpAt(e.port(), "8 0 101", "sendrecv", 7), "sendrecv", "retrieve", false, false},
+		{"no new version", sdpAt(e.port(), "8 0 101", "sendonly", 7), "sendrecv", "", false, false},
 	} {
 		seq++
 		res := w.reinvite(seq, ok, tt.offer)

@@ -81,8 +81,12 @@ func (d *dialog) endInvite(seq uint32) {
 	}
 }
 
+// isConfirmed says whether the INVITE that made d was answered, and the leg
+// talks there.
+func (d *dialog) isConfirmed() bool { return d.leg.current() == d }
+
 func (s *Server) onBye(d *dialog, req *wire.Request, tx *wire.ServerTx) {
-	if d.caller && d.leg.current() != d { // who was called may not end what it has not answered
+	if d.caller && !d.isConfirmed() { // who was called may not end what it has not answered
 		s.respond(tx, response(req, 481, "Call/Transaction Does Not Exist", ""))
 		return
 	}
@@ -102,6 +106,11 @@ func (s *Server) onNotify(_ *dialog, req *wire.Request, tx *wire.ServerTx) {
 // onReinvite answers hold, refresh and change of address. It waits a moment
 // for the ACK of the offer before, which may still be under way.
 func (s *Server) onReinvite(d *dialog, req *wire.Request, tx *wire.ServerTx) {
+	if !d.isConfirmed() { // the first INVITE has no answer yet (§14.2)
+		f := theirs.glare()
+		s.respond(tx, response(req, f.code, f.reason, "", f.headers...))
+		return
+	}
 	if p := d.busy(); p != nil {
 		select {
 		case <-p.done:
@@ -141,7 +150,9 @@ func (l *leg) lateAnswer(d *dialog) func(*wire.Request) {
 // onUpdate answers an offer without INVITE (RFC 3311), or a mere refresh.
 func (s *Server) onUpdate(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 	s.respond(tx, s.renegotiated(d, req))
-	s.keep(d)
+	if d.isConfirmed() {
+		s.keep(d)
+	}
 }
 
 // renegotiated is the answer to a re-INVITE or UPDATE. What is refused changes

@@ -90,6 +90,10 @@ func TestOverload(t *testing.T) {
 	if again := w.expect("INVITE", 503); again.Tag("To") != res.Tag("To") {
 		t.Error("another tag the second time")
 	}
+	w.send(w.invite("load1")) // one that was taken comes again
+	if m := w.next(50 * time.Millisecond); m != nil && m.Code() == 503 {
+		t.Error("a repeated INVITE is refused")
+	}
 	if n := r.Stats(); n.Calls != 2 || r.Pending() != 2 {
 		t.Errorf("%+v, %d pending", n, r.Pending())
 	}

@@ -31,7 +31,7 @@ type referral struct {
 // Whoever serves the call decides; a trunk may wish for nothing, since that
 // would let a stranger make calls.
 func (s *Server) onRefer(d *dialog, req *wire.Request, tx *wire.ServerTx) {
-	if d.leg.extension() == "" {
+	if d.leg.extension() == "" || !d.isConfirmed() {
 		s.respond(tx, response(req, 403, "Forbidden", ""))
 		return
 	}

@@ -95,8 +95,12 @@ func (t timer) judge(usual time.Duration) (session, *fault) {
 	return session{interval: interval, ours: !t.known || t.refresher == "uas", timer: t.known}, nil
 }
 
-// granted is what the one who asked makes of the 2xx (§7.2).
+// granted is what the one who asked makes of the 2xx (§7.2). Less than the least
+// is not granted: it would have us talk of nothing else.
 func (t timer) granted() session {
+	if t.interval > 0 {
+		t.interval = max(t.interval, sessionLeast)
+	}
 	return session{interval: t.interval, ours: t.refresher != "uas", timer: t.known}
 }
 

@@ -56,6 +56,7 @@ func TestSessionTimerIsDue(t *testing.T) {
 		"32 s before":             {1800 * time.Second, 1768 * time.Second, false, "expired"},
 		"not yet":                 {1800 * time.Second, 1768*time.Second - 1, false, ""},
 		"a third before":          {90 * time.Second, 60 * time.Second, false, "expired"},
+		"a third and an instant":  {90 * time.Second, 60*time.Second - 1, false, ""},
 		"not refreshed by us":     {90 * time.Second, 60 * time.Second, true, "expired"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,4 +253,18 @@ func (w *raw) inside(method string, seq int, invite *ctitest.Message, edit ...st
 	turned.Add("Call-ID", res.Get("Call-ID"))
 	turned.Add("Contact", invite.Get("Contact"))
 	return w.within(method, seq, turned, edit...)
+}
+
+// An answer with less than the least does not have us talk of nothing else.
+func TestHastySessionIsSlowedDown(t *testing.T) {
+	w := carrierSocket(t)
+	r := start(t, w.toward())
+	leg := r.dial("trunk:out/139")
+	w.reply(w.request("INVITE"), 200, "uas", "Session-Expires", "1;refresher=uac")
+	if err := leg.Answer(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.TimerOf(leg.ID()); got != 90*time.Second {
+		t.Errorf("interval %v", got)
+	}
 }
