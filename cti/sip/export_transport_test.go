@@ -79,3 +79,8 @@ func NewTestLink(conn net.Conn) net.Conn {
 func (s *Server) KeepsToUDP(a string, now time.Time) bool {
 	return s.ways.isUDPOnly(netip.MustParseAddrPort(a), now)
 }
+
+// Connected says whether there is a connection with peer.
+func (s *Server) Connected(transport, peer string) bool {
+	return s.connected(&endpoint{transport: transport}, netip.MustParseAddrPort(peer))
+}

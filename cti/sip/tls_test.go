@@ -162,7 +162,7 @@ func TestTrunkByTLS(t *testing.T) {
 		t.Errorf("suite %q", talk.Suite())
 	}
 	carrier.Break()
-	time.Sleep(20 * time.Millisecond) // until the box knows
+	eventually(t, "the loss is noticed", func() bool { return !r.Connected("TLS", carrier.Addr().String()) })
 	caller.Hangup()
 	await(t, talk.Ended(), "BYE by a connection made again")
 

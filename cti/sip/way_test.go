@@ -309,7 +309,7 @@ func TestLostConnectionIsMadeAgain(t *testing.T) {
 		}
 		talk := carrier.Talks()[0]
 		carrier.Break()
-		time.Sleep(10 * time.Millisecond) // until the box knows
+		eventually(t, "the loss is noticed", func() bool { return !r.Connected("TCP", carrier.Addr().String()) })
 		leg.Hangup(cti.CauseNormal)
 		await(t, talk.Ended(), "BYE by a new connection")
 	}
