@@ -294,7 +294,7 @@ func (d *dialog) toward() (at netip.AddrPort, host string) {
 		uri = d.routes[0]
 	}
 	if addr, ok := uriAddr(&uri); ok {
-		return addr, ""
+		return throughNAT(addr, d.source), ""
 	}
 	host = uri.Host
 	if uri.Port > 0 {
@@ -304,6 +304,15 @@ func (d *dialog) toward() (at netip.AddrPort, host string) {
 		return addr, ""
 	}
 	return d.source, host
+}
+
+// throughNAT is where a peer is reached whose messages come from source: there,
+// if the address that it names lies behind NAT.
+func throughNAT(named, source netip.AddrPort) netip.AddrPort {
+	if isInside(named.Addr()) && source.IsValid() && !isInside(source.Addr()) {
+		return source
+	}
+	return named
 }
 
 // way is the address the next request within d goes to. A host that cannot be

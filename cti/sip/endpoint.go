@@ -94,11 +94,15 @@ func (s *Server) Addrs() []string {
 // advertised is the address we name to peer: the external one to peers with
 // public addresses.
 func (s *Server) advertised(ep *endpoint, peer netip.Addr) netip.Addr {
-	private := peer.IsPrivate() || peer.IsLoopback() || peer.IsLinkLocalUnicast() || shared.Contains(peer)
-	if s.external.IsValid() && s.external.Is4() == peer.Is4() && !private {
+	if s.external.IsValid() && s.external.Is4() == peer.Is4() && !isInside(peer) {
 		return s.external
 	}
 	return ep.addr.Addr()
+}
+
+// isInside says that an address has a meaning only within some network.
+func isInside(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || shared.Contains(a)
 }
 
 // shared is what carriers use within their networks (RFC 6598).

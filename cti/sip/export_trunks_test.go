@@ -128,3 +128,9 @@ func (w Watched) Now() (up, registered bool, why string) {
 	s := w.h.now()
 	return s.up, s.registered, s.why
 }
+
+// ThroughNAT is where a peer is reached that names one address and sends from
+// another.
+func ThroughNAT(named, source string) string {
+	return throughNAT(netip.MustParseAddrPort(named), netip.MustParseAddrPort(source)).String()
+}

@@ -314,3 +314,22 @@ func TestLostConnectionIsMadeAgain(t *testing.T) {
 		await(t, talk.Ended(), "BYE by a new connection")
 	}
 }
+
+// A trunk's far side that names an address of its own network, and sends from
+// elsewhere, is answered there.
+func TestThroughNAT(t *testing.T) {
+	for _, tt := range []struct{ named, source, want string }{
+		{"10.1.2.3:5060", "198.51.100.7:1024", "198.51.100.7:1024"},
+		{"100.64.0.1:5060", "198.51.100.7:1024", "198.51.100.7:1024"},
+		{"127.0.0.1:5060", "198.51.100.7:1024", "198.51.100.7:1024"},
+		{"[fd00::1]:5060", "[2001:db8::7]:1024", "[2001:db8::7]:1024"},
+		{"198.51.100.8:5060", "198.51.100.7:1024", "198.51.100.8:5060"}, // another machine of theirs
+		{"10.1.2.3:5060", "10.1.2.4:5060", "10.1.2.3:5060"},             // of one network
+		{"10.1.2.3:5060", "127.0.0.1:5060", "10.1.2.3:5060"},            // a proxy on this machine
+		{"198.51.100.8:5060", "10.1.2.4:5060", "198.51.100.8:5060"},
+	} {
+		if got := sip.ThroughNAT(tt.named, tt.source); got != tt.want {
+			t.Errorf("named %s, from %s: reached at %s, want %s", tt.named, tt.source, got, tt.want)
+		}
+	}
+}
