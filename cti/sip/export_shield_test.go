@@ -70,3 +70,6 @@ func HurryLibrary(t interface{ Cleanup(func()) }, t1 time.Duration) {
 	wire.Timer_D = 64 * t1
 	t.Cleanup(func() { wire.SetTimers(500*time.Millisecond, 4*time.Second, 5*time.Second) })
 }
+
+// SafeReason says whether a response with this reason would be sent.
+func SafeReason(reason string) bool { return safe(wire.NewResponse(486, reason)) }

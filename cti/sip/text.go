@@ -22,10 +22,11 @@ func plain(s string) bool {
 }
 
 // shown makes foreign text fit for screens and records: valid UTF-8, control
-// and direction characters as U+FFFD, at most 64 characters.
+// and direction characters and line breaks of all kinds as U+FFFD, at most 64
+// characters.
 func shown(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) {
+		if r == utf8.RuneError || unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return unicode.ReplacementChar
 		}
 		return r
