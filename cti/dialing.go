@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,9 +22,12 @@ const (
 // Dialing says which numbers calls from here may go to, and how many: against
 // those who would make calls at the owner's cost. Whoever dials counts, by
 // phone, screen, program or flow; emergency numbers are always let through.
+// 160 and 168 (声讯), with or without an area code, are denied unless a prefix
+// of Allow names them. What is neither E.164 nor a short or a service number is
+// denied: an operator may read it otherwise than we do.
 type Dialing struct {
 	Allow []string // words, or prefixes in E.164; domestic when empty
-	Deny  []string // prefixes in E.164 or as dialled, looked at first; 160 and 168 (声讯) are denied unless they stand in Allow
+	Deny  []string // prefixes in E.164 or as dialled, looked at first
 	Agent Quota    // of each who dials; 20 calls a minute, 600 minutes a day
 	Box   Quota    // of all together; 120 calls a minute, 6,000 minutes a day
 }
@@ -71,21 +75,54 @@ func (d Dialing) lets(to Number) bool {
 	begins := func(p string) bool {
 		return strings.HasPrefix(to.E164, p) || strings.HasPrefix(to.Raw, p)
 	}
+	named := func(p string) bool { return isPrefix(p) && begins(p) }
 	if slices.ContainsFunc(d.Deny, begins) {
 		return false
 	}
-	for _, a := range d.Allow {
-		if a == AllowInternational || begins(a) && isPrefix(a) {
-			return true
-		}
+	if slices.ContainsFunc(d.Allow, named) {
+		return true
 	}
-	if len(d.Allow) > 0 && !slices.Contains(d.Allow, AllowDomestic) {
+	if isPremium(to) {
 		return false
 	}
-	if slices.ContainsFunc(premium, begins) {
+	domestic := strings.HasPrefix(to.E164, domesticCode) || to.E164 == "" && service.MatchString(to.Raw)
+	switch {
+	case slices.Contains(d.Allow, AllowInternational):
+		return domestic || to.E164 != ""
+	case len(d.Allow) > 0 && !slices.Contains(d.Allow, AllowDomestic):
 		return false
 	}
-	return strings.HasPrefix(to.E164, "+86") || to.E164 == ""
+	return domestic
+}
+
+const domesticCode = "+86"
+
+// service are the numbers without E.164 that lead nowhere else: short ones, and
+// operators' and companies' service numbers.
+var service = regexp.MustCompile(`^([0-9*#]{2,6}|9[56][0-9]{3,7}|10[0-9]{3,6}|12[0-9]{3,6})$`)
+
+// isPremium says that a number is a 声讯 one, which costs more: 160… and 168…,
+// also behind an area code.
+func isPremium(to Number) bool {
+	rest, domestic := strings.CutPrefix(to.E164, domesticCode)
+	if !domestic {
+		rest = to.Raw
+	}
+	begins := func(s string) bool {
+		return slices.ContainsFunc(premium, func(p string) bool { return strings.HasPrefix(s, p) })
+	}
+	return begins(rest) || begins(strings.TrimPrefix(to.Raw, "0")) || domestic && begins(rest[min(areaLength(rest), len(rest)):])
+}
+
+// areaLength is how long the area code of a national number is, 0 for a mobile.
+func areaLength(national string) int {
+	switch {
+	case strings.HasPrefix(national, "10"), strings.HasPrefix(national, "2"):
+		return 2
+	case strings.HasPrefix(national, "1"):
+		return 0
+	}
+	return 3
 }
 
 // turnstile counts what was dialled.

@@ -28,6 +28,27 @@ func TestWhatMayBeDialled(t *testing.T) {
 		{Dialing{Allow: []string{"international"}, Deny: []string{"+1900"}}, "+19005550123", false},
 		{Dialing{Deny: []string{"+861"}}, "13800138000", false},
 		{Dialing{Allow: []string{"domestic", "168"}}, "16888888", true},
+		{Dialing{Allow: []string{"international"}}, "16888888", false},
+		{Dialing{Allow: []string{"international"}}, "13800138000", true},
+		{Dialing{}, "110", true},
+		{Dialing{}, "12345", true},
+		{Dialing{}, "1010", true},
+		{Dialing{}, "10105678", true},
+		{Dialing{}, "9611888", true},
+		{Dialing{}, "0571 88880001", true},
+		{Dialing{}, "010-65551234", true},
+		{Dialing{}, "900442071234567", false}, // behind a digit for an outside line
+		{Dialing{}, "90085221234567", false},
+		{Dialing{}, "1790900852212345678", false}, // behind an IP prefix
+		{Dialing{}, "12593008522123456", false},
+		{Dialing{}, "179080044207123456", false},
+		{Dialing{}, "+8616812345", false},
+		{Dialing{}, "8616812345", false},
+		{Dialing{}, "057116812345", false},
+		{Dialing{}, "01016812345", false},
+		{Dialing{}, "1259316812345", false},
+		{Dialing{}, "1790916812345", false},
+		{Dialing{}, "0016812345678", false},
 	} {
 		n, ok := s.dialled(c.to)
 		if !ok && c.want {
