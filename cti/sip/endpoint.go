@@ -57,7 +57,7 @@ func (s *Server) listen(transport string, a netip.AddrPort) error {
 	if transport == "tls" {
 		t.guise = s.ways.guise()
 	}
-	t.gate, t.known, t.gone = s.admit, s.known, s.bindings.hungUp
+	t.gate, t.known, t.gone, t.barred = s.admit, s.known, s.bindings.hungUp, s.isBarred
 	s.tcp = append(s.tcp, t)
 	s.endpoints = append(s.endpoints, &endpoint{transport: t.transport, addr: t.addr, tcp: t})
 	return nil

@@ -102,7 +102,7 @@ func NewTestStream(conn net.Conn, known bool) net.Conn {
 		gate:  func(*packet) bool { return false },
 		known: func(netip.AddrPort) bool { return known },
 		gone:  func(netip.AddrPort) {},
-		conns: map[netip.Addr]int{}, refused: new(atomic.Uint64),
+		conns: map[netip.Prefix]int{}, refused: new(atomic.Uint64),
 	}
 	return &stream{Conn: conn, owner: owner}
 }

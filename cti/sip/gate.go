@@ -89,6 +89,9 @@ func (s *Server) hears(p packet, known bool, now time.Time) bool {
 	return known || s.shield.hears(a, now)
 }
 
+// isBarred says whether a may not even connect.
+func (s *Server) isBarred(a netip.Addr) bool { return s.shield.isBanned(a, time.Now()) }
+
 // trusts says whether from is a trunk's or a registered phone's very own.
 func (s *Server) trusts(from netip.AddrPort) bool {
 	return s.isTrunk(from.Addr()) || s.bindings.at(from) != ""

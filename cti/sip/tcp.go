@@ -22,8 +22,9 @@ import (
 
 // Limits of SIP over TCP and TLS.
 const (
-	connsPerAddress = 10
+	connsPerAddress = 10 // with IPv6 of a /64
 	connsInAll      = 500
+	connsOfOthers   = 400 // of them for strangers, so that they do not shut out who is known
 	messageLimit    = 64 << 10
 	halfOpen        = 30 * time.Second // to send a whole message, or to say anything as a stranger
 	idleLimit       = 2 * time.Hour    // of a trunk's or a registered phone's connection
@@ -48,6 +49,7 @@ type tcpListener struct {
 	guise     *tls.Config // of TLS
 	gate      func(*packet) bool
 	known     func(netip.AddrPort) bool
+	barred    func(netip.Addr) bool
 	gone      func(netip.AddrPort) // a connection from there is closed
 	log       *slog.Logger
 	revived   *atomic.Uint64
@@ -57,7 +59,7 @@ type tcpListener struct {
 
 	mu    sync.Mutex // guards what follows
 	inner net.Listener
-	conns map[netip.Addr]int
+	conns map[netip.Prefix]int
 	total int
 }
 
@@ -70,7 +72,7 @@ func listenTCP(transport string, addr netip.AddrPort, log *slog.Logger, revived,
 	return &tcpListener{
 		transport: transport, addr: netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()),
 		log: log, revived: revived, refused: refused, inner: inner,
-		ready: make(chan net.Conn), closed: make(chan struct{}), conns: map[netip.Addr]int{},
+		ready: make(chan net.Conn), closed: make(chan struct{}), conns: map[netip.Prefix]int{},
 	}, nil
 }
 
@@ -161,22 +163,28 @@ func (t *tcpListener) take(conn net.Conn) *stream {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.total >= connsInAll || t.conns[from.Addr()] >= connsPerAddress && !t.known(from) {
+	if t.total >= connsInAll || !t.known(from) && t.refusesOther(from.Addr()) {
 		t.refused.Add(1)
 		_ = conn.Close()
 		return nil
 	}
 	t.total++
-	t.conns[from.Addr()]++
+	t.conns[network(from.Addr())]++
 	return &stream{Conn: conn, owner: t, from: from}
+}
+
+// refusesOther says whether a stranger gets no connection. The caller holds mu.
+func (t *tcpListener) refusesOther(from netip.Addr) bool {
+	return t.total >= connsOfOthers || t.conns[network(from)] >= connsPerAddress || t.barred(from)
 }
 
 func (t *tcpListener) release(from netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.total--
-	if t.conns[from]--; t.conns[from] <= 0 {
-		delete(t.conns, from)
+	key := network(from)
+	if t.conns[key]--; t.conns[key] <= 0 {
+		delete(t.conns, key)
 	}
 }
 
