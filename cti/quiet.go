@@ -74,8 +74,9 @@ func (n NoAudio) judge(silent, dead time.Duration) quietness {
 func (c *Call) listen(now time.Time) {
 	rules := c.server.cfg.NoAudio.orUsual()
 	for _, h := range c.heard(now) {
+		c.noticeFax(h)
 		stats := h.leg.Media().Stats()
-		if held, ok := h.leg.(Holder); ok && held.OnHold() {
+		if held, ok := as[Holder](h.leg); ok && held.OnHold() {
 			h.since, h.told = now, false
 			continue
 		}
@@ -105,6 +106,21 @@ func (c *Call) lose(h *hearing, dead time.Duration) {
 		return
 	}
 	c.cancel(ErrNoAudio)
+}
+
+// noticeFax tells of a fax machine that was heard on a party's side.
+func (c *Call) noticeFax(h *hearing) {
+	f, ok := as[Faxing](h.leg)
+	if !ok {
+		return
+	}
+	select {
+	case tone := <-f.Fax(): // never, where nobody listens for it
+		c.log.Info("a fax machine is heard", "leg", h.leg.ID(), "tone", tone)
+		agent := cmp.Or(h.agent, c.agentID())
+		c.note(Event{Type: EventFaxDetected, AgentID: agent, ConnectionID: h.leg.ID(), UserData: map[string]any{"tone": tone}})
+	default:
+	}
 }
 
 func latest(a, b time.Time) time.Time {

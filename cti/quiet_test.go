@@ -41,14 +41,17 @@ type voiceLeg struct {
 	*leg
 	voice voice
 	held  bool
+	fax   chan string
 }
 
 func (l *voiceLeg) Media() media.Port { return &l.voice }
 func (l *voiceLeg) OnHold() bool      { return l.held }
 
+func (l *voiceLeg) Fax() <-chan string { return l.fax }
+
 // quietScene talks over two legs with voices until the call is over.
 func quietScene(t *testing.T, rules cti.NoAudio) (outside, agent *voiceLeg, book *ledger, over chan error) {
-	outside, agent = &voiceLeg{leg: newLeg("out", "13800138000")}, &voiceLeg{leg: newLeg("phone", "")}
+	outside, agent = &voiceLeg{leg: newLeg("out", "13800138000"), fax: make(chan string, 1)}, &voiceLeg{leg: newLeg("phone", "")}
 	agent.origin.Direction = cti.Out
 	book, over = &ledger{}, make(chan error, 1)
 	server := cti.NewServer(cti.Config{NoAudio: rules, Log: slog.New(slog.DiscardHandler)},
@@ -154,6 +157,20 @@ func TestSoundComesBack(t *testing.T) {
 		}
 		if n := book.count(cti.EventNoAudio); n != 4 {
 			t.Errorf("%d events, want gone, back, gone, back", n)
+		}
+		outside.leave()
+		synctest.Wait()
+	})
+}
+
+func TestFaxIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outside, _, book, _ := quietScene(t, cti.NoAudio{})
+		outside.fax <- "cng"
+		time.Sleep(3 * time.Second)
+		e, ok := book.event(cti.EventFaxDetected)
+		if !ok || e.ConnectionID != "out" || e.UserData["tone"] != "cng" || book.count(cti.EventFaxDetected) != 1 {
+			t.Errorf("event %+v, %v, %d times", e, ok, book.count(cti.EventFaxDetected))
 		}
 		outside.leave()
 		synctest.Wait()
