@@ -49,7 +49,7 @@ type digitsArgs struct {
 func (a digitsArgs) call() string { return a.CallID }
 
 func (a digitsArgs) check() error {
-	if a.Digits == "" || len(a.Digits) > 64 || strings.Trim(strings.ToUpper(a.Digits), "0123456789*#ABCD") != "" {
+	if a.Digits == "" || len(a.Digits) > 64 || strings.Trim(a.Digits, "0123456789*#ABCD") != "" {
 		return badArgs("digits", "is 1 to 64 of 0-9 * # A-D")
 	}
 	return nil
@@ -63,8 +63,8 @@ type pauseArgs struct {
 func (a pauseArgs) call() string { return a.CallID }
 
 func (a pauseArgs) check() error {
-	if len(a.Reason) > 256 {
-		return badArgs("reason", "is 256 bytes at most")
+	if len(a.Reason) > 200 {
+		return badArgs("reason", "is 200 bytes at most")
 	}
 	return nil
 }
@@ -124,11 +124,7 @@ func actsFor(who *caller, call *cti.CDR) string {
 }
 
 func (a *API) do(ctx context.Context, call string, cmd cti.Command) (any, error) {
-	result, err := a.deps.Calls.Do(ctx, call, cmd)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cmd.Name, err)
-	}
-	return result, nil
+	return a.deps.Calls.Do(ctx, call, cmd) // whose errors name the command
 }
 
 // supervise lets a supervisor into a call; the audit log has it first.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -155,8 +154,5 @@ func (a *API) order(ctx context.Context, o cti.Order) (cti.CDR, error) {
 	if errors.Is(err, cti.ErrBadNumber) && o.First == "" {
 		return call, badArgs("to", "is no number that can be dialled")
 	}
-	if err != nil {
-		return call, fmt.Errorf("order a call: %w", err)
-	}
-	return call, nil
+	return call, err // which says that it was to make a call
 }

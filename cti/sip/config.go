@@ -67,7 +67,7 @@ type Trunk struct {
 	NumberFormat string        `yaml:"number_format"` // of dialled numbers: e164 (+86…), national (0571…, mobiles as they are), plain (86…); e164 when empty
 	Prefix       string        `yaml:"prefix"`        // put before a dialled number
 	Health       time.Duration `yaml:"health"`        // between two OPTIONS; 10 s when 0, off when negative
-	SRTP         string        `yaml:"srtp"`          // off, on (offered beside plain RTP), required; off when empty
+	SRTP         string        `yaml:"srtp"`          // off, on (offered, and once more without where it is refused), required; off when empty
 	DTMF         string        `yaml:"dtmf"`          // auto (RFC 4733, tones where the peer takes none), rfc4733, info, inband
 	PRACK        string        `yaml:"prack"`         // on (where the peer supports it), required, off; on when empty
 }

@@ -79,15 +79,16 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 	return r
 }
 
-// trunkParts are the trunks; one that is down leaves the box ready.
+// trunkParts are the trunks; one that is down, or where we are not registered,
+// leaves the box ready.
 func (a *app) trunkParts(parts map[string]api.Part) {
 	for _, t := range a.phones.Trunks() {
 		var err error
-		if !t.Up {
+		if !t.Up || t.Why != "" {
 			err = errors.New(t.Why)
 		}
 		part := a.health.note("trunk "+t.Name, err)
-		if !t.Since.IsZero() {
+		if !t.Up {
 			part.Since = stamp.At(t.Since)
 		}
 		parts["trunk "+t.Name] = part
