@@ -486,15 +486,24 @@ func (b *board) unstaff() {
 	}
 }
 
-// publish tells the screens of every queue that changed.
+// newsEvery is how far apart the news of one queue are at least: a busy queue
+// changes with every call, and every one of its agents has a screen.
+const newsEvery = 200 * time.Millisecond
+
+// publish tells the screens of every queue that changed: at once when it was
+// quiet before, else as it stands when newsEvery is over.
 func (b *board) publish(now time.Time) {
 	for l := range b.stale {
+		if l.rests {
+			continue
+		}
 		delete(b.stale, l)
 		s := b.status(l, now)
 		if l.removed || s.Waiting == l.shown.Waiting && s.Ready == l.shown.Ready {
 			continue
 		}
-		l.shown = s
+		l.shown, l.rests = s, true
+		b.alarms.set(now.Add(newsEvery), func(time.Time) { l.rests = false })
 		ref := l.ref()
 		b.note(cti.Event{Type: cti.EventQueueChanged, Queue: &ref, UserData: map[string]any{
 			"waiting": s.Waiting, "longest_wait": s.LongestWait, "ready": s.Ready,

@@ -3,6 +3,7 @@ package acd_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -101,7 +102,7 @@ func TestEventsOfATalk(t *testing.T) {
 		}
 		want := []string{
 			"agentLoggedOn", "agentNotReady", "agentReady", "queueChanged",
-			"queued", "queueChanged", "delivered", "agentBusy", "queueChanged", "diverted", "established",
+			"queued", "delivered", "agentBusy", "queueChanged", "diverted", "established",
 			"connectionCleared", "agentWorkingAfterCall", "callCleared", "agentReady", "queueChanged",
 		}
 		slices.Sort(got) // the call's and the floor's are two goroutines
@@ -114,6 +115,38 @@ func TestEventsOfATalk(t *testing.T) {
 			t.Errorf("amendments %+v", a)
 		}
 	})
+}
+
+// However fast a queue changes, its screens are told of it five times a second,
+// and in the end as it stands.
+func TestNewsOfABusyQueue(t *testing.T) {
+	bubble(t, []string{"1"}, func(t *testing.T, floor *acdtest.Floor) {
+		time.Sleep(time.Second)
+		before := len(queueNews(floor))
+		for i := range 41 { // in 2 s
+			if _, err := floor.SetState(t.Context(), "1", []acd.State{acd.NotReady, acd.Ready}[i%2], ""); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		news := queueNews(floor)[before:]
+		if len(news) < 10 || len(news) > 12 {
+			t.Errorf("%d news of 41 changes in 2 s", len(news))
+		}
+		for i := 1; i < len(news); i++ {
+			if apart := news[i].Time.Sub(news[i-1].Time.Time); apart < 200*time.Millisecond {
+				t.Errorf("two news within %v", apart)
+			}
+		}
+		if last := news[len(news)-1].UserData; fmt.Sprint(last["waiting"], last["ready"]) != "0 0" {
+			t.Errorf("in the end %v", last)
+		}
+	})
+}
+
+func queueNews(floor *acdtest.Floor) []cti.Event {
+	return slices.DeleteFunc(slices.Clone(floor.Store.Events()), func(e cti.Event) bool { return e.Type != cti.EventQueueChanged })
 }
 
 func TestRingTimeout(t *testing.T) {

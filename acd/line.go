@@ -20,6 +20,7 @@ type line struct {
 	picks    uint64
 	removed  bool // no longer configured
 	shown    QueueStatus
+	rests    bool // its screens were told a moment ago and wait for the next news
 }
 
 func (l *line) ref() cti.Ref { return cti.Ref{ID: l.ID, Name: l.Name} }
