@@ -25,6 +25,7 @@ const (
 type files struct {
 	agents      int
 	customers   int    // beside the one who calls everywhere else
+	sealed      bool   // SRTP on all legs
 	smsc        string // address of the SMS centre
 	window      int
 	lines       int      // analogue ones
@@ -55,8 +56,9 @@ http: {listen: 127.0.0.1:0}
 sip:
   listen: [udp://127.0.0.1:0, tcp://127.0.0.1:0]
   rtp_ports: 40000-59999
+  srtp: ` + f.srtp() + `
   trunks:
-    - {name: carrier, address: "127.0.0.1:9", from: [127.0.0.1/32], caller_id: "` + hotline + `"}
+    - {name: carrier, address: "127.0.0.1:9", from: [127.0.0.1/32], caller_id: "` + hotline + `", srtp: ` + f.srtp() + `}
 `
 	if f.smsc != "" {
 		text += fmt.Sprintf(`sms:
@@ -71,6 +73,21 @@ sip:
 		text += fmt.Sprintf("  - {port: %q, label: line %d, number: %q}\n", filepath.Join(f.ports, serialSide(i)), i+1, hotline)
 	}
 	return text
+}
+
+func (f files) srtp() string {
+	if f.sealed {
+		return "required"
+	}
+	return "off"
+}
+
+// suites are what the phones of such a box offer and take.
+func (f files) suites() []string {
+	if f.sealed {
+		return []string{suite}
+	}
+	return nil
 }
 
 func (f files) site() string {

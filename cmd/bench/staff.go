@@ -20,7 +20,8 @@ const (
 // staff is a box with agents at their desks and the carrier that calls them.
 type staff struct {
 	*box
-	idle    int // kB before any log-in
+	idle    int      // kB before any log-in
+	suites  []string // of SRTP
 	desks   []*desk
 	carrier *ctitest.Phone
 	runs    guard.Group
@@ -53,7 +54,7 @@ func newStaff(ctx context.Context, program, dir string, f files) (*staff, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &staff{box: b, stop: func() {}}
+	s := &staff{box: b, suites: f.suites(), stop: func() {}}
 	for i := range f.agents {
 		c, err := b.login(ctx, agentID(i))
 		if err != nil {
@@ -93,7 +94,7 @@ func (s *staff) sitDown(ctx context.Context) error {
 	}
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	if s.carrier, err = ctitest.NewPhone(ctitest.PhoneConfig{Server: s.sip}); err != nil {
+	if s.carrier, err = ctitest.NewPhone(ctitest.PhoneConfig{Server: s.sip, SRTP: s.suites}); err != nil {
 		return err
 	}
 	s.runs.Go("carrier", func() { _ = s.carrier.Run(life) }) // calls that fail tell
@@ -108,7 +109,7 @@ func (s *staff) sitDown(ctx context.Context) error {
 func (s *staff) desk(ctx, life context.Context, d *desk) error {
 	var err error
 	d.phone, err = ctitest.NewPhone(ctitest.PhoneConfig{
-		Server: s.sip, User: d.id, Password: "sip-" + d.id, Expires: time.Hour,
+		Server: s.sip, SRTP: s.suites, User: d.id, Password: "sip-" + d.id, Expires: time.Hour,
 		OnCall: func(t *ctitest.Talk) ctitest.Plan { return s.incoming(d, t) },
 	})
 	if err != nil {
