@@ -36,7 +36,9 @@ func newConversation(c *Call) *conversation {
 		outside: &member{kind: outsideLeg, leg: c.leg, standing: talking, offer: noOffer, over: make(chan struct{})},
 		sound:   sound{call: c, engine: c.server.deps.Engine},
 	}
-	v.outside.agent = c.colleague()
+	if v.outside.agent = c.colleague(); v.outside.agent.ID != "" {
+		c.update(func(r *CDR) { r.Legs[0].Agent = v.outside.agent.ID })
+	}
 	v.follow(v.outside)
 	return v
 }

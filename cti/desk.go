@@ -24,6 +24,7 @@ type deskLeg struct {
 	call *Call
 	desk Desk
 
+	judged chan struct{} // closed when Answer knows
 	once   sync.Once
 	mu     sync.Mutex
 	talked bool
@@ -47,7 +48,7 @@ func (c *Call) dialDesk(t Target) (Leg, error) {
 		desk.Free(false)
 		return nil, err
 	}
-	l := &deskLeg{Leg: leg, call: c, desk: desk}
+	l := &deskLeg{Leg: leg, call: c, desk: desk, judged: make(chan struct{})}
 	agent := desk.Agent()
 	c.update(func(r *CDR) {
 		r.Offers = append(r.Offers, Offer{Agent: agent.ID, Start: stamp.Now(), Why: "called"})
@@ -82,6 +83,10 @@ func (l *deskLeg) follow() {
 	case <-l.Done():
 	}
 	<-l.Done()
+	select {
+	case <-l.judged: // what the far side said
+	case <-l.call.ctx.Done():
+	}
 	l.mu.Lock()
 	talked := l.talked
 	l.mu.Unlock()
@@ -89,8 +94,9 @@ func (l *deskLeg) follow() {
 	l.desk.Free(talked)
 }
 
-// Answer waits for the agent, at most the desk's ring time.
+// Answer waits for the agent, at most the desk's ring time. It is called once.
 func (l *deskLeg) Answer(ctx context.Context) error {
+	defer close(l.judged)
 	ring, cancel := context.WithTimeoutCause(ctx, l.desk.Ring(), ErrNoAnswer)
 	defer cancel()
 	err := l.Leg.Answer(ring)
@@ -98,7 +104,7 @@ func (l *deskLeg) Answer(ctx context.Context) error {
 		err = ErrCanceled
 	}
 	if err != nil {
-		l.end(OfferMissed)
+		l.end(offerOutcome(err))
 		return err
 	}
 	l.mu.Lock()

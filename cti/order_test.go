@@ -207,13 +207,43 @@ func TestCallToAColleague(t *testing.T) {
 			t.Errorf("established: %+v %v", e, ok)
 		}
 		colleague.RemoteHangup()
-		if r := x.last(t); *r.Result != cti.ResultAnswered {
-			t.Errorf("result %s", *r.Result)
+		if r := x.last(t); *r.Result != cti.ResultAnswered || r.Legs[0].Agent != "1002" {
+			t.Errorf("result %s, the colleague's leg is %q's", *r.Result, r.Legs[0].Agent)
 		}
 		if x.lent["1002"] != 1 || x.freed["1002"] != 1 {
 			t.Errorf("desk lent %d times, freed %d", x.lent["1002"], x.freed["1002"])
 		}
 	})
+}
+
+// What the colleague's telephone says is in the record.
+func TestColleagueDoesNotTakeIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		refuse func(*ctitest.Leg)
+		want   string
+	}{
+		"busy":      {func(l *ctitest.Leg) { l.Refuse(cti.ErrBusy) }, cti.OfferBusy},
+		"rejects":   {func(l *ctitest.Leg) { l.Refuse(cti.ErrRejected) }, cti.OfferRejected},
+		"no answer": {func(*ctitest.Leg) {}, cti.OfferMissed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newExchange(cti.Dialing{})
+				if _, err := x.Make(t.Context(), cti.Order{To: "1002", Agent: "1001"}); err != nil {
+					t.Fatal(err)
+				}
+				x.rung(t, "sip:1001").PickUp()
+				tt.refuse(x.rung(t, "sip:1002"))
+				time.Sleep(time.Minute)
+				if r := x.last(t); r.Offers[len(r.Offers)-1].Outcome != tt.want {
+					t.Errorf("offers %+v, want %s", r.Offers, tt.want)
+				}
+				if x.freed["1002"] != 1 {
+					t.Errorf("desk freed %d times", x.freed["1002"])
+				}
+			})
+		})
+	}
 }
 
 func TestPhoneCallsOut(t *testing.T) {
