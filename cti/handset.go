@@ -58,9 +58,12 @@ func (s *Server) ownOrder(ctx context.Context, leg Leg) (*Call, Handler, error) 
 		}
 	}
 	phone := &handset{Leg: leg}
+	if s.hasInHand(who.Agent, leg.Device()) {
+		return s.deskless(ctx, o, Ref{ID: who.Agent}, phone)
+	}
 	call, handler, err := s.order(ctx, o)
 	if err != nil && urgent {
-		call, handler, err = s.urgent(ctx, o, Ref{ID: from.Agent}, phone)
+		call, handler, err = s.deskless(ctx, o, Ref{ID: from.Agent}, phone)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -69,8 +72,32 @@ func (s *Server) ownOrder(ctx context.Context, leg Leg) (*Call, Handler, error) 
 	return call, handler, nil
 }
 
-// urgent makes a call without a desk.
-func (s *Server) urgent(ctx context.Context, o Order, who Ref, phone *handset) (*Call, Handler, error) {
+// hasInHand says that an agent talks in another call by this telephone. Its desk
+// is there; a second call from its keys, to hand the first one on, needs none.
+func (s *Server) hasInHand(agent string, phone Device) bool {
+	for _, c := range s.live() {
+		if leg := c.legOf(agent); agent != "" && leg != nil && leg.Device() == phone {
+			return true
+		}
+	}
+	return false
+}
+
+// legOf is the leg by which an agent takes part in the call; nil for none.
+func (c *Call) legOf(agent string) Leg {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.others {
+		if h.agent == agent {
+			return h.leg
+		}
+	}
+	return nil
+}
+
+// deskless makes a call without a desk: to an emergency number, or the second
+// one of a telephone.
+func (s *Server) deskless(ctx context.Context, o Order, who Ref, phone *handset) (*Call, Handler, error) {
 	way, err := s.reachable(ctx, o.By, o.To)
 	if err != nil {
 		return nil, nil, err
@@ -84,22 +111,21 @@ func (s *Server) urgent(ctx context.Context, o Order, who Ref, phone *handset) (
 		return nil, nil, err
 	}
 	call.belongs(who, way)
-	return call, emergencyCall{who, phone}, s.admit(call)
+	return call, withoutDesk{who, phone}, s.admit(call)
 }
 
-// emergencyCall serves a call to an emergency number from a phone whose agent
-// has no free desk.
-type emergencyCall struct {
+// withoutDesk serves a call from a phone whose agent has no free desk.
+type withoutDesk struct {
 	who   Ref
 	phone *handset
 }
 
 // Handle implements [Handler].
-func (e emergencyCall) Handle(ctx context.Context, call *Call) (Outcome, error) {
-	if err := e.phone.Answer(ctx); err != nil {
+func (w withoutDesk) Handle(ctx context.Context, call *Call) (Outcome, error) {
+	if err := w.phone.Answer(ctx); err != nil {
 		return Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled}, nil
 	}
-	return call.Connect(ctx, e.who, e.phone)
+	return call.Connect(ctx, w.who, w.phone)
 }
 
 // handset is the leg of a phone that calls by itself, for handlers that would

@@ -1,6 +1,9 @@
 package cti
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // hold lets the outside party wait with music; the agent hears nothing. In a
 // conference the others go on.
@@ -12,8 +15,12 @@ func (v *conversation) hold(_ context.Context, m *member, _ args) (any, error) {
 	return nil, nil
 }
 
-// retrieve takes the outside party back.
+// retrieve takes the outside party back. Behind the hold key of a telephone it
+// would hear nothing.
 func (v *conversation) retrieve(_ context.Context, m *member, _ args) (any, error) {
+	if h, ok := m.leg.(Holder); ok && h.OnHold() && m.standing == holding {
+		return nil, fmt.Errorf("the telephone of %s holds the call: press its key: %w", m.agent.ID, ErrWrongState)
+	}
 	if err := v.step(m, CmdRetrieveCall); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,6 @@ type house struct {
 	desks  []*desk1
 	queued []string
 	paused []bool
-	twice  bool // a desk in a call is lent again
 }
 
 var music = media.NewPrompt("music", make([]int16, 8000))
@@ -250,7 +249,7 @@ func (h *house) lend(agent string) (*desk1, error) {
 		return nil, cti.ErrWrongState
 	}
 	for _, d := range h.desks {
-		if d.agent == agent && !d.isFree() && !h.twice {
+		if d.agent == agent && !d.isFree() {
 			return nil, cti.ErrWrongState
 		}
 	}

@@ -3,6 +3,7 @@ package cti_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -14,9 +15,14 @@ import (
 type wisher struct {
 	*ctitest.Leg
 	wishes chan cti.Wish
+	held   *atomic.Bool
 }
 
 func (w wisher) Wishes() <-chan cti.Wish { return w.wishes }
+
+func (w wisher) OnHold() bool { return w.held.Load() }
+
+func keyed(leg *ctitest.Leg) wisher { return wisher{leg, make(chan cti.Wish), new(atomic.Bool)} }
 
 // wishful lets an agent's telephones wish.
 type wishful struct {
@@ -29,7 +35,7 @@ func (w wishful) Dial(ctx context.Context, d cti.Device, as cti.Number, call str
 	if err != nil {
 		return nil, err
 	}
-	phone := wisher{leg.(*ctitest.Leg), make(chan cti.Wish)}
+	phone := keyed(leg.(*ctitest.Leg))
 	w.phones[d.Address()] = phone
 	return phone, nil
 }
@@ -99,10 +105,34 @@ func TestKeysOfATelephone(t *testing.T) {
 	})
 }
 
+// A caller held by the key of the telephone is not taken back by the screen: it
+// would hear nothing.
+func TestRetrieveBehindTheHoldKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := keys(t)
+		phone := h.phones["1001"]
+		phone.held.Store(true)
+		if err := phone.wish(t, cti.Wish{Kind: cti.WishHold}); err != nil {
+			t.Errorf("hold: %v", err)
+		}
+		if _, err := h.do("1001", cti.CmdRetrieveCall, nil); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("retrieve = %v", err)
+		}
+		h.heard(t, "caller", "music", "1001", "")
+		phone.held.Store(false)
+		if err := phone.wish(t, cti.Wish{Kind: cti.WishRetrieve}); err != nil {
+			t.Errorf("retrieve by the key: %v", err)
+		}
+		h.heard(t, "caller", "1001", "1001", "caller")
+		h.caller.RemoteHangup()
+		h.ends(t)
+	})
+}
+
 // ownCall is a second call of 1001's telephone, which asked a number.
 func (w wishful) ownCall(t *testing.T, number string) wisher {
 	t.Helper()
-	phone := wisher{w.leg(cti.Origin{Direction: cti.In, Agent: "1001", Device: "sip:1001", To: cti.Number{Raw: number}}), make(chan cti.Wish)}
+	phone := keyed(w.leg(cti.Origin{Direction: cti.In, Agent: "1001", Device: "sip:1001", To: cti.Number{Raw: number}}))
 	w.mu.Lock()
 	w.legs["1001"] = append(w.legs["1001"], phone.Leg)
 	w.mu.Unlock()
@@ -121,7 +151,6 @@ func TestTransferBetweenCallsOfATelephone(t *testing.T) {
 		if err := first.wish(t, cti.Wish{Kind: cti.WishHold}); err != nil {
 			t.Fatal(err)
 		}
-		h.lend1001Twice()
 		second := h.ownCall(t, "13900139000")
 		h.heard(t, "caller", "music", "13900139000", "1001")
 		kept := h.Calls()[len(h.Calls())-1].ID
@@ -185,7 +214,6 @@ func TestTransferFromAConsultation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := keys(t)
 		first := h.phones["1001"]
-		h.lend1001Twice()
 		second := h.ownCall(t, "13900139000")
 		own := h.Calls()[0].ID
 		doc := []byte(`{"to":"1002"}`)
@@ -203,11 +231,4 @@ func TestTransferFromAConsultation(t *testing.T) {
 			t.Error("a call is left")
 		}
 	})
-}
-
-// lend1001Twice lets the desk of 1001 be lent although it is in a call.
-func (h *house) lend1001Twice() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.twice = true
 }
