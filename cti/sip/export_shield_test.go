@@ -73,3 +73,11 @@ func HurryLibrary(t interface{ Cleanup(func()) }, t1 time.Duration) {
 
 // SafeReason says whether a response with this reason would be sent.
 func SafeReason(reason string) bool { return safe(wire.NewResponse(486, reason)) }
+
+// Tidied is a message as the library can read it.
+func Tidied(data []byte) []byte { return tidied(data) }
+
+// Admit has the gate judge a datagram, without an answer.
+func (s *Server) Admit(data []byte, from netip.AddrPort) bool {
+	return s.admit(&packet{data: data, from: from, local: from, transport: "UDP", reply: func([]byte, netip.AddrPort) {}})
+}

@@ -129,12 +129,34 @@ func (s *Server) parse(p packet) (wire.Message, error) {
 	if untidy(headOf(p.data)) {
 		return nil, errUntidy
 	}
-	msg, err := s.parser.ParseSIP(p.data)
+	msg, err := s.read(p)
 	if err != nil {
 		return nil, err
 	}
 	msg.SetTransport(p.transport)
 	msg.SetSource(p.from.String())
+	return msg, nil
+}
+
+// read parses as the library will: what its goroutines would fall over, or end
+// a connection for, is found here. In a stream it must find the same end of the
+// message as we did.
+func (s *Server) read(p packet) (wire.Message, error) {
+	if p.transport == "UDP" {
+		return s.parser.ParseSIP(p.data)
+	}
+	stream := s.parser.NewSIPStream()
+	defer stream.Close()
+	if _, err := stream.Write(p.data); err != nil {
+		return nil, err
+	}
+	msg, _, err := stream.ParseNext()
+	if err != nil {
+		return nil, err
+	}
+	if stream.Buffer().Len() > 0 {
+		return nil, errUnframed
+	}
 	return msg, nil
 }
 

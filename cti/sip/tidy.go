@@ -10,9 +10,29 @@ import (
 // separated are the headers, in lower case, whose values the library reads, and
 // between whose words RFC 3261 §25.1 allows more space than the library does,
 // with the signs that may have space around them.
-var separated = map[string]string{
-	"via": ";=/,:", "v": ";=/,:", "from": ";=", "f": ";=", "to": ";=", "t": ";=",
-	"contact": ";=,", "m": ";=,", "cseq": "", "route": ",", "record-route": ",",
+var separated = []struct{ name, signs string }{
+	{"via", ";=/,:"},
+	{"v", ";=/,:"},
+	{"from", ";="},
+	{"f", ";="},
+	{"to", ";="},
+	{"t", ";="},
+	{"contact", ";=,"},
+	{"m", ";=,"},
+	{"cseq", ""},
+	{"route", ","},
+	{"record-route", ","},
+}
+
+// signsOf are the signs of a header, false for one that is left alone.
+func signsOf(name string) (signs string, known bool) {
+	name = strings.TrimSpace(name)
+	for _, s := range separated {
+		if strings.EqualFold(s.name, name) {
+			return s.signs, true
+		}
+	}
+	return "", false
 }
 
 // tidied is a request's or response's text with the head as the library can
@@ -25,6 +45,9 @@ func tidied(data []byte) []byte {
 		return data
 	}
 	head := string(data[:end])
+	if isTidy(head) {
+		return data
+	}
 	lines := strings.Split(unfolded(head), "\r\n")
 	for i, line := range lines[1:] {
 		lines[i+1] = tidiedLine(line)
@@ -34,6 +57,32 @@ func tidied(data []byte) []byte {
 		return append([]byte(made), data[end:]...)
 	}
 	return data
+}
+
+// isTidy says that nothing is to be done: no line is folded or loose, and the
+// top Via has a branch.
+func isTidy(head string) bool {
+	branded := strings.HasPrefix(head, "SIP/")
+	for line := range strings.SplitSeq(head, "\r\n") {
+		if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
+			return false
+		}
+		name, value, ok := strings.Cut(line, ":")
+		signs, known := signsOf(name)
+		if !ok || !known {
+			continue
+		}
+		if loose(value, signs) || !branded && isVia(name) && !strings.Contains(value, "branch=") {
+			return false
+		}
+		branded = branded || isVia(name)
+	}
+	return true
+}
+
+func isVia(name string) bool {
+	name = strings.TrimSpace(name)
+	return strings.EqualFold(name, "via") || strings.EqualFold(name, "v")
 }
 
 // unfolded puts each folded line at the end of the one before (§7.3.1).
@@ -46,7 +95,7 @@ func unfolded(head string) string {
 
 func tidiedLine(line string) string {
 	name, value, ok := strings.Cut(line, ":")
-	signs, known := separated[strings.ToLower(strings.TrimSpace(name))]
+	signs, known := signsOf(name)
 	if !ok || !known || !loose(value, signs) {
 		return line
 	}
@@ -105,12 +154,11 @@ func squeezed(value, signs string) string {
 func brand(lines []string) {
 	top, key := -1, sha256.New()
 	for i, line := range lines[1:] {
-		name, value, _ := strings.Cut(line, ":")
+		name, value, ok := strings.Cut(line, ":")
+		if ok && isVia(name) && top < 0 {
+			top = i + 1
+		}
 		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "via", "v":
-			if top < 0 {
-				top = i + 1
-			}
 		case "from", "f", "call-id", "i":
 			_, _ = key.Write([]byte(strings.TrimSpace(value) + "\n"))
 		case "cseq":
@@ -123,7 +171,7 @@ func brand(lines []string) {
 	}
 	via, others, more := strings.Cut(lines[top], ",")
 	_, _ = key.Write([]byte(via))
-	via += ";branch=z9hG4bK" + hex.EncodeToString(key.Sum(nil)[:12])
+	via = strings.TrimRight(via, " \t") + ";branch=z9hG4bK" + hex.EncodeToString(key.Sum(nil)[:12])
 	if more {
 		via += "," + others
 	}
@@ -136,7 +184,7 @@ func brand(lines []string) {
 func untidy(head []byte) bool {
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
 		name, value, _ := strings.Cut(string(line), ":")
-		signs, known := separated[strings.ToLower(strings.TrimSpace(name))]
+		signs, known := signsOf(name)
 		if !known || signs == "" {
 			continue
 		}
