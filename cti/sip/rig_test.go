@@ -22,7 +22,7 @@ import (
 	"callbox/cti/sip"
 )
 
-const patience = 5 * time.Second
+const patience = 15 * time.Second
 
 // rig is a server on loopback with a call taker of the test's.
 type rig struct {
