@@ -115,16 +115,29 @@ func TestShieldForgetsOneByOne(t *testing.T) {
 	if got := sip.Sources(s); got != sip.ShieldSize {
 		t.Errorf("%d sources remembered after one more", got)
 	}
-	for range sip.RefuseLimit - 2 {
-		sip.Refused(s, spoofed(1))
-	}
-	if !sip.Refused(s, spoofed(1)) {
-		t.Error("the second one was forgotten too")
+	for _, i := range []int{1, sip.ShieldSize - 1} {
+		for range sip.RefuseLimit - 2 {
+			sip.Refused(s, spoofed(i))
+		}
+		if !sip.Refused(s, spoofed(i)) {
+			t.Errorf("source %d was forgotten too", i)
+		}
 	}
 }
 
+// Bans for what anybody can send in another's name push nobody out, and are
+// pushed out first.
 func TestBansAreBounded(t *testing.T) {
 	s := sip.NewTestShield()
+	guesser := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	guess := func(i int) {
+		for range sip.StrikeLimit {
+			sip.Wrong(s, guesser(i))
+		}
+	}
+	for i := range sip.BansKept - sip.LooseBans {
+		guess(i)
+	}
 	for i := range sip.LooseBans {
 		if !sip.Scanned(s, spoofed(i)) {
 			t.Fatalf("source %d is not banned", i)
@@ -133,19 +146,12 @@ func TestBansAreBounded(t *testing.T) {
 	if sip.Scanned(s, spoofed(sip.LooseBans)) {
 		t.Error("one more banned for what anybody can send")
 	}
-	for i := range sip.BansKept {
-		for range sip.StrikeLimit {
-			sip.Wrong(s, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
-		}
-		if i == sip.BansKept/2 { // the table was full one ago
-			if got := len(sip.Bans(s)); got != sip.BansKept {
-				t.Errorf("%d bans", got)
-			}
-			if !sip.IsBanned(s, netip.MustParseAddr("10.0.0.0")) {
-				t.Error("a proven ban went before a loose one")
-			}
-			break
-		}
+	guess(sip.BansKept)
+	if got := len(sip.Bans(s)); got != sip.BansKept {
+		t.Errorf("%d bans", got)
+	}
+	if !sip.IsBanned(s, guesser(0)) || !sip.IsBanned(s, guesser(sip.BansKept)) || sip.IsBanned(s, spoofed(0)) {
+		t.Error("a proven ban went before a loose one")
 	}
 }
 

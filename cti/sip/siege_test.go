@@ -108,6 +108,23 @@ func TestOverloadCostsNothing(t *testing.T) {
 	}
 }
 
+// An ACK that belongs to nothing is not the library's, which would keep its
+// source for ever.
+func TestStrayACKIsDropped(t *testing.T) {
+	r := start(t)
+	w := r.raw("127.0.0.1")
+	pool := r.PoolSize()
+	for i := range 20 {
+		w.send(ackOf(w.invite(fmt.Sprint("stray", i))))
+		w.send(ackOf(w.invite(fmt.Sprint("tagged", i), "To: <sip:4001234567@{to}>", "To: <sip:4001234567@{to}>;tag=x")))
+	}
+	w.send(w.invite("opt", "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS"))
+	w.expect("OPTIONS", 200)
+	if n := r.PoolSize(); n != pool {
+		t.Errorf("the library remembers %d addresses more", n-pool)
+	}
+}
+
 // siege is a flood of strangers, beside a call with sound.
 type siege struct {
 	sent    atomic.Uint64
