@@ -75,6 +75,7 @@ type leg struct {
 	dialog *dialog
 	early  []*dialog // that may become it
 	held   bool
+	told   chan struct{} // closed when the phone was told how its REFER went; nil: none
 }
 
 func (s *Server) newLeg(device cti.Device, origin cti.Origin, rtp media.RTP) (*leg, error) {
@@ -239,6 +240,7 @@ func (l *leg) farewell() {
 		return
 	}
 	l.s.work.Go("BYE", func() {
+		l.letTell()
 		if p := d.busy(); p != nil {
 			<-p.done // closed by the ACK or by the goroutine that waits for it
 		}

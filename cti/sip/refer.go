@@ -18,6 +18,10 @@ import (
 // nothing came of it.
 const transferLimit = 3 * time.Minute
 
+// lastWord is how long a phone that we hang up, because its transfer is done, is
+// told so first.
+const lastWord = 500 * time.Millisecond
+
 // referral is a REFER as we can serve it.
 type referral struct {
 	wish    cti.Wish
@@ -45,7 +49,38 @@ func (s *Server) onRefer(d *dialog, req *wire.Request, tx *wire.ServerTx) {
 		headers = append(headers, wire.NewHeader("Refer-Sub", "false"))
 	}
 	s.respond(tx, response(req, 202, "Accepted", "", headers...))
-	s.work.Go("REFER", func() { s.serveRefer(d, ref) })
+	told := d.leg.refers()
+	s.work.Go("REFER", func() {
+		defer close(told)
+		s.serveRefer(d, ref)
+	})
+}
+
+// refers notes that the phone is to be told how a REFER went; it was when the
+// channel is closed.
+func (l *leg) refers() chan struct{} {
+	told := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = told
+	return told
+}
+
+// letTell waits, for a moment, until the phone was told how its REFER went: a
+// BYE before that would end the dialog in which it is told.
+func (l *leg) letTell() {
+	l.mu.Lock()
+	told := l.told
+	l.mu.Unlock()
+	if told == nil {
+		return
+	}
+	limit, cancel := context.WithTimeout(l.s.life, lastWord)
+	defer cancel()
+	select {
+	case <-told:
+	case <-limit.Done():
+	}
 }
 
 // readRefer reads whom a REFER names: a number, or another call of the same
@@ -138,7 +173,7 @@ func (s *Server) serveRefer(d *dialog, ref *referral) {
 	if err == nil {
 		err = l.replyTo(ref.replies)
 	}
-	if l.life.Err() != nil {
+	if l.Err() != nil {
 		return // the phone has gone, as it may
 	}
 	if err != nil {
@@ -147,7 +182,8 @@ func (s *Server) serveRefer(d *dialog, ref *referral) {
 	s.tellReferrer(d, ref, statusOf(err), "terminated;reason=noresource")
 }
 
-// replyTo waits for the answer to a wish, as long as the leg lives.
+// replyTo waits for the answer to a wish, as long as the leg lives; a transfer
+// ends it just before.
 func (l *leg) replyTo(replies <-chan error) error {
 	limit := time.NewTimer(transferLimit)
 	defer limit.Stop()
@@ -157,6 +193,11 @@ func (l *leg) replyTo(replies <-chan error) error {
 	case <-limit.C:
 		return cti.ErrNoAnswer
 	case <-l.life.Done():
+	}
+	select {
+	case err := <-replies:
+		return err
+	case <-time.After(lastWord):
 		return context.Cause(l.life)
 	}
 }
@@ -195,6 +236,10 @@ func (s *Server) tellReferrer(d *dialog, ref *referral, status, state string) {
 		return
 	}
 	ctx, cancel := d.leg.patience()
+	if d.leg.isOver() {
+		cancel()
+		ctx, cancel = context.WithTimeout(s.life, lastWord)
+	}
 	defer cancel()
 	_, err := s.inDialog(ctx, d, d.leg.trunk, wire.NOTIFY, func(req *wire.Request) {
 		req.AppendHeader(s.contact(d.ep, d.hop().Addr()))

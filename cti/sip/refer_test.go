@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"callbox/cti"
 	"callbox/cti/ctitest"
@@ -84,6 +85,32 @@ func TestBlindTransfer(t *testing.T) {
 				t.Errorf("Event %q", second.Get("Event"))
 			}
 		})
+	}
+}
+
+// A phone whose part is over with the transfer is told before it is hung up.
+func TestTransferIsToldBeforeBye(t *testing.T) {
+	r := start(t)
+	w := r.desk("127.0.0.1", "1001")
+	ok := w.talk("done", "1001")
+	leg := r.leg()
+	w.refer(3, ok, "<sip:1002@anywhere.example>")
+	w.expect("REFER", 202)
+	wish := asked(t, leg)
+	w.notice()
+	leg.Hangup(cti.CauseNormal)
+	wish.Reply <- nil
+	var order []string
+	for len(order) < 2 {
+		m := w.next(5 * time.Second)
+		if m == nil {
+			t.Fatalf("after %s nothing came", order)
+		}
+		order = append(order, m.Method()+" "+strings.TrimSpace(m.Body))
+		w.reply(m, 200, "")
+	}
+	if got := strings.Join(order, ", "); got != "NOTIFY SIP/2.0 200 OK, BYE " {
+		t.Errorf("%s", got)
 	}
 }
 
