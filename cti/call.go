@@ -31,6 +31,7 @@ type Call struct {
 	lookup *lookup
 	mail   chan request
 
+	deskless     bool // the agent whose call it is has no desk for it
 	cessions     chan cession
 	conversation *conversation // of the goroutine that runs the call; nil: nobody talks
 

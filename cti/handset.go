@@ -111,6 +111,7 @@ func (s *Server) deskless(ctx context.Context, o Order, who Ref, phone *handset)
 		return nil, nil, err
 	}
 	call.belongs(who, way)
+	call.deskless = true
 	return call, withoutDesk{who, phone}, s.admit(call)
 }
 

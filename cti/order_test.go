@@ -328,6 +328,9 @@ func TestPhoneMayNotCallAnywhere(t *testing.T) {
 				phone.RemoteHangup()
 			}
 			<-over
+			if c.rung && x.last(t).Times.ACWEnd.IsZero() {
+				t.Error("a call without a desk waits for a wrap-up")
+			}
 			if cause, _ := phone.Cause(); !c.rung && cause != c.cause {
 				t.Errorf("%s dials %s: refused with %q, want %q", c.extension, c.to, cause, c.cause)
 			}

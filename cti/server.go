@@ -322,6 +322,9 @@ func (c *Call) finish(o Outcome) error {
 		if !r.Times.IVRIn.IsZero() && r.Times.IVROut.IsZero() {
 			r.Times.IVROut = r.Times.Hangup
 		}
+		if c.deskless && len(r.Offers) == 0 { // there is no wrap-up to wait for
+			r.Times.ACWEnd = r.Times.Hangup
+		}
 		r.closeLeg(c.leg)
 	})
 	c.note(Event{Type: EventCallCleared, ConnectionID: c.leg.ID(), AgentID: c.agentID(), Cause: verdict.cause})
