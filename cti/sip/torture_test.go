@@ -26,7 +26,6 @@ type torture struct {
 	edit    []string // instead of text: a plain INVITE, changed so
 }
 
-// head fills in what a row does not mean to test.
 const tortureVia = "SIP/2.0/{transport} {me};branch=z9hG4bK{id};rport"
 
 var tortures = []torture{
@@ -138,6 +137,12 @@ var tortures = []torture{
 		"Call-ID: bcast.{id}\r\nCSeq: 433 INVITE\r\nFrom: sip:user@example.com;tag=11133\r\nTo: sip:user@example.edu;tag=2229\r\nContent-Length: 0\r\nContact: <sip:user@host28.example.com>\r\n\r\n"},
 	{section: "3.3.11 Max-Forwards 0, which ends here anyway", code: 200, edit: []string{"INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS", "Max-Forwards: 70", "Max-Forwards: 0"}},
 	{section: "3.3.15 Accept without SDP", code: 406, edit: []string{"Content-Type", "Accept: text/nobodyKnowsThis\r\nContent-Type"}},
+
+	// Not of the RFC: what would end a line for somebody else.
+	{section: "a bare LF in a display name, which cannot be echoed", code: silence, edit: []string{"\"王芳\"", "\"a\nX-Evil: 1\""}},
+	{section: "a bare LF in Subject", code: 400, edit: []string{"Content-Type", "Subject: a\nX-Evil: 1\r\nContent-Type"}},
+	{section: "a bare CR in Subject", code: 400, edit: []string{"Content-Type", "Subject: a\rX-Evil: 1\r\nContent-Type"}},
+	{section: "a NUL in Subject", code: 400, edit: []string{"Content-Type", "Subject: a\x00X-Evil: 1\r\nContent-Type"}},
 
 	// 3.4: backward compatibility.
 	{
