@@ -14,7 +14,10 @@ import (
 	"github.com/google/uuid"
 )
 
-var errSilent = errors.New("no answer in time")
+var (
+	errSilent  = errors.New("no answer in time")
+	errNotSent = errors.New("not sent")
+)
 
 // attempt is one INVITE to one place (RFC 3261 §13.2). Its goroutine drains the
 // transaction's responses all the time, as many 18x as there may be.
@@ -298,16 +301,13 @@ func (a *attempt) success(res *wire.Response) error {
 	a.mu.Lock()
 	a.tag = tagOf(res.To())
 	a.mu.Unlock()
-	d := a.acknowledge(res)
-	if d == nil {
-		return fmt.Errorf("%w: the answer could not be acknowledged", cti.ErrUnreachable)
+	d := a.dialogOf(res)
+	if d.leg == nil {
+		a.leg.mayBecome(d)
 	}
-	body := a.description(res, d)
-	d.set(settled)
-	d.watch(readTimer(res).granted(), time.Now())
-	sound, err := a.leg.sdp.answered(body, a.leg.laws)
-	if err == nil && a.leg.won(a, d, sound, body) {
-		return nil
+	talks, err := a.settle(d, res)
+	if talks || errors.Is(err, errNotSent) {
+		return err
 	}
 	d.finish(time.Now())
 	a.leg.s.bye(d, a.leg.trunk)
@@ -315,6 +315,21 @@ func (a *attempt) success(res *wire.Response) error {
 		return fmt.Errorf("%w: %w", cti.ErrUnreachable, err)
 	}
 	return cti.ErrCanceled
+}
+
+// settle sends the ACK and says whether the leg talks in d from now on. What the
+// peer sends in d right behind the ACK, its BYE even, waits until that is known.
+func (a *attempt) settle(d *dialog, res *wire.Response) (talks bool, err error) {
+	d.serial.Lock()
+	defer d.serial.Unlock()
+	if !a.acknowledge(d, res) {
+		return false, fmt.Errorf("%w: ACK: %w", cti.ErrUnreachable, errNotSent)
+	}
+	body := a.description(res, d)
+	d.set(settled)
+	d.watch(readTimer(res).granted(), time.Now())
+	sound, err := a.leg.sdp.answered(body, a.leg.laws)
+	return err == nil && a.leg.won(a, d, sound, body), err
 }
 
 // description is what the peer says in its 2xx, or said there before it. An
@@ -349,21 +364,21 @@ func (a *attempt) dialogOf(res *wire.Response) *dialog {
 
 // acknowledge sends the ACK of a 2xx, which is no transaction, and keeps it
 // for repetitions.
-func (a *attempt) acknowledge(res *wire.Response) *dialog {
-	s, d := a.leg.s, a.dialogOf(res)
+func (a *attempt) acknowledge(d *dialog, res *wire.Response) bool {
+	s := a.leg.s
 	ack := d.request(wire.ACK)
 	if a.auth != nil {
 		ack.AppendHeader(a.auth)
 	}
 	if err := s.address(s.life, ack, d.ep, s.way(s.life, d)); err != nil {
 		a.leg.log.Error("ACK not sent", "err", err)
-		return nil
+		return false
 	}
 	a.mu.Lock()
 	a.acks[tagOf(res.To())] = ack
 	a.mu.Unlock()
 	a.write(ack)
-	return d
+	return true
 }
 
 func (a *attempt) write(ack *wire.Request) {
@@ -390,7 +405,7 @@ func (a *attempt) again(res *wire.Response) {
 	if !foreign {
 		return
 	}
-	if d := a.acknowledge(res); d != nil {
+	if d := a.dialogOf(res); a.acknowledge(d, res) {
 		s := a.leg.s
 		d.finish(time.Now())
 		s.work.Go("BYE to a fork", func() { s.bye(d, a.leg.trunk) })

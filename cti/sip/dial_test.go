@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -432,4 +433,25 @@ func TestEarlySound(t *testing.T) {
 	before := leg.Media().Stats().Received
 	eventually(t, "packets behind it", func() bool { return leg.Media().Stats().Received > before+5 })
 	leg.Hangup(cti.CauseNormal)
+}
+
+// Whoever answers may hang up as soon as the ACK has come: the BYE finds the
+// dialog, and a leg that talks.
+func TestByeRightBehindAck(t *testing.T) {
+	w := carrierSocket(t)
+	r := start(t, w.toward())
+	w.to = netip.MustParseAddrPort(r.addr("udp"))
+	for i := range 100 {
+		leg := r.dial("trunk:out/139")
+		invite := w.request("INVITE")
+		tag := fmt.Sprint("uas", i)
+		w.reply(invite, 200, tag)
+		w.request("ACK")
+		contact := strings.Trim(invite.Get("Contact"), "<>")
+		w.send(w.fill("BYE "+contact+" SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bKbye{id}\r\nMax-Forwards: 70\r\n"+
+			"From: "+invite.Get("To")+";tag="+tag+"\r\nTo: "+invite.Get("From")+"\r\nCall-ID: {id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
+			invite.Get("Call-ID")))
+		w.expect("BYE", 200)
+		await(t, leg.Done(), "the leg's end")
+	}
 }

@@ -223,8 +223,8 @@ func (a *attempt) late(was *attempt, res *wire.Response) (last bool) {
 	if !res.IsSuccess() {
 		return true
 	}
-	d := was.acknowledge(res)
-	if d == nil {
+	d := was.dialogOf(res)
+	if !was.acknowledge(d, res) {
 		return true
 	}
 	a.mu.Lock()

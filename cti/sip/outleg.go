@@ -213,8 +213,6 @@ func (l *outLeg) won(a *attempt, d *dialog, sound described, body []byte) bool {
 	if err := l.start(sound, body); err != nil {
 		l.log.Error("sound does not start", "err", err)
 	}
-	d.leg = l.leg
-	l.s.dialogs.add(d)
 	l.s.keep(d)
 	close(l.answered)
 	l.cancelOthers(a)
