@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -123,7 +122,6 @@ func TestReferIsNotEvil(t *testing.T) {
 	w := r.desk("127.0.0.1", "1001")
 	for i, evil := range append(smuggled, "?X-Evil=1&Route=%3Csip:evil.example%3E", ";transport=evil", "\" <sip:x@y>") {
 		ok := w.talk(fmt.Sprint("refer", i), "1001")
-		leg := r.leg()
 		w.refer(5, ok, "<sip:1002"+evil+"@{to}>", "Content-Length", "Referred-By: \"a"+evil+"\" <sip:b"+evil+"@c>\r\nContent-Length")
 		w.send(w.within("OPTIONS", 6, ok))
 		for done := false; !done; {
@@ -132,6 +130,9 @@ func TestReferIsNotEvil(t *testing.T) {
 				t.Fatalf("%q: no answer", evil)
 			}
 			clean(t, m)
+			if m.Method() == "REFER" && m.Code() == 202 && !strings.ContainsAny(evil[:1], "?;") {
+				t.Errorf("%q was accepted", evil)
+			}
 			if m.Method() == "NOTIFY" && !m.IsResponse() {
 				if body := m.Body; strings.Contains(body, "X-Evil") || strings.Count(body, "\r\n") != 1 {
 					t.Errorf("sipfrag %q", body)
@@ -140,20 +141,10 @@ func TestReferIsNotEvil(t *testing.T) {
 			}
 			done = m.Method() == "OPTIONS"
 		}
-		select {
-		case wish := <-leg.(cti.Wisher).Wishes():
-			if !referable.MatchString(wish.To) {
-				t.Errorf("%q: wished for %q", evil, wish.To)
-			}
-		default:
-		}
 		w.send(w.within("BYE", 7, ok))
 		w.expect("BYE", 200)
 	}
 }
-
-// referable is what a phone may have somebody called by.
-var referable = regexp.MustCompile(`^[0-9A-Za-z*#+._()-]*$`)
 
 // What an INFO says is a key or nothing.
 func TestInfoIsAKeyOrNothing(t *testing.T) {
