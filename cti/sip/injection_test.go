@@ -122,7 +122,7 @@ func TestReferIsNotEvil(t *testing.T) {
 	w := r.desk("127.0.0.1", "1001")
 	for i, evil := range append(smuggled, "?X-Evil=1&Route=%3Csip:evil.example%3E", ";transport=evil", "\" <sip:x@y>") {
 		ok := w.talk(fmt.Sprint("refer", i), "1001")
-		w.refer(5, ok, "<sip:1002"+evil+"@{to}>", "Content-Length", "Referred-By: \"a"+evil+"\" <sip:b"+evil+"@c>\r\nContent-Length")
+		w.refer(5, ok, "<sip:1002"+evil+"@{to}>", "Max-Forwards", "Referred-By: \"a"+evil+"\" <sip:b"+evil+"@c>\r\nMax-Forwards")
 		w.send(w.within("OPTIONS", 6, ok))
 		for done := false; !done; {
 			m := w.next(patience)
