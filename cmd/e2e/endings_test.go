@@ -351,15 +351,30 @@ func (c *trial) answered(number string) (*ctitest.Talk, error) {
 	return t, t.WaitAnswered(c.ctx)
 }
 
-// talk is a call that has come to an agent.
+// talk is a call that has come to an agent, who is heard.
 func (c *trial) talk() (caller *ctitest.Talk, agent *leg, err error) {
 	if caller, err = c.answered(toDesk); err != nil {
 		return nil, nil, err
 	}
 	if agent, err = c.next(c.taken); err != nil {
-		return caller, nil, errors.Join(err, c.over(caller))
+		return caller, nil, errors.Join(err, c.end(caller))
 	}
-	return caller, agent, c.rest(200 * time.Millisecond)
+	if err := c.hears(caller, agent); err != nil {
+		return caller, agent, errors.Join(err, c.end(caller))
+	}
+	return caller, agent, nil
+}
+
+// hears waits until the box has joined the caller with who has picked up.
+func (c *trial) hears(caller *ctitest.Talk, by *leg) error {
+	select {
+	case <-by.talk.Acked():
+	case <-by.talk.Ended():
+		return errors.New("an agent's phone got no ACK")
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	}
+	return errors.Join(caller.WaitTone(c.ctx, 620), c.rest(200*time.Millisecond))
 }
 
 func (c *trial) next(from chan *leg) (*leg, error) {
@@ -517,10 +532,13 @@ func blindTransfer(c *trial) error {
 		return errors.Join(err, c.end(caller))
 	}
 	second, err := c.next(c.taken)
+	if err == nil {
+		err = c.hears(caller, second)
+	}
 	if err != nil {
 		return errors.Join(err, c.end(caller))
 	}
-	return errors.Join(c.rest(200*time.Millisecond), c.end(caller, agent, second))
+	return c.end(caller, agent, second)
 }
 
 // giveBack lets a colleague be transferred to again, when the wrap-up is over.
@@ -552,8 +570,14 @@ func attendedTransfer(c *trial) error {
 	if err := c.command(agent, "consultationCall", map[string]any{"to": colleague.id}); err != nil {
 		return errors.Join(err, c.end(caller))
 	}
-	err = c.rest(500 * time.Millisecond) // the colleague picks up at once
-	if err := errors.Join(err, c.command(agent, "transferCall", map[string]any{})); err != nil {
+	err = c.rest(200 * time.Millisecond)
+	for err == nil { // until the colleague has picked up
+		if err = c.command(agent, "transferCall", map[string]any{}); err == nil || !errors.Is(err, errTooEarly) {
+			break
+		}
+		err = c.rest(200 * time.Millisecond)
+	}
+	if err != nil {
 		return errors.Join(err, c.end(caller))
 	}
 	if err := c.over(agent.talk); err != nil {
@@ -562,10 +586,15 @@ func attendedTransfer(c *trial) error {
 	return errors.Join(c.rest(200*time.Millisecond), c.end(caller))
 }
 
+// errTooEarly: the call is not as far as that.
+var errTooEarly = errors.New("409")
+
 // command lets an agent do something with the call.
 func (c *trial) command(l *leg, name string, args map[string]any) error {
 	id := l.talk.Invite().Get("X-Callbox-Call")
-	if status := c.box.as(l.at.client, "", "POST", "/api/v1/calls/"+id+"/"+name, args, nil); status/100 != 2 {
+	if status := c.box.as(l.at.client, "", "POST", "/api/v1/calls/"+id+"/"+name, args, nil); status == http.StatusConflict {
+		return fmt.Errorf("%s: %w", name, errTooEarly)
+	} else if status/100 != 2 {
 		return fmt.Errorf("%s: %d", name, status)
 	}
 	return nil
