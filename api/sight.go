@@ -25,6 +25,16 @@ func sightOf(who *caller, queues []string) sight {
 	}
 }
 
+// eachOwn are the events of which every agent whom they concern gets one: that
+// of a colleague in the same call would be the same thing twice, or a screen pop
+// where no telephone rings.
+var eachOwn = map[string]bool{
+	cti.EventDelivered: true, cti.EventEstablished: true, cti.EventTransferred: true, cti.EventConferenced: true,
+	cti.EventConnectionCleared: true, cti.EventFailed: true, cti.EventRecordStarted: true, cti.EventRecordPaused: true,
+	cti.EventAgentLoggedOn: true, cti.EventAgentReady: true, cti.EventAgentNotReady: true, cti.EventAgentBusy: true,
+	cti.EventAgentWorkingAfterCall: true, cti.EventAgentLoggedOff: true,
+}
+
 // sees judges an event. call is the record of its call as it stood then, nil
 // where there is none; owner is who sent the text that it is about.
 func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
@@ -39,6 +49,9 @@ func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 	}
 	if s.all || e.AgentID == s.agent {
 		return true
+	}
+	if e.AgentID != "" && eachOwn[e.Type] {
+		return false
 	}
 	return !e.Private && call != nil && takesPart(call, s.agent, e.Time)
 }

@@ -62,3 +62,31 @@ func TestTakesPart(t *testing.T) {
 		t.Error("a call that an agent made is his, and nobody's is nobody's")
 	}
 }
+
+// Two agents take part in one call: each screen is told everything once.
+func TestEachAgentIsToldOnce(t *testing.T) {
+	call := &cti.CDR{Agent: &cti.Ref{ID: "a"}, Legs: []cti.LegRecord{{Agent: "a"}, {Agent: "b"}}}
+	a, boss := sight{calls: true, agent: "a"}, sight{calls: true, all: true, agent: "boss"}
+	for _, e := range []struct {
+		kind, agent string
+		want        bool
+	}{
+		{cti.EventDelivered, "a", true},
+		{cti.EventDelivered, "b", false},
+		{cti.EventAgentBusy, "b", false},
+		{cti.EventEstablished, "b", false},
+		{cti.EventTransferred, "b", false},
+		{cti.EventConnectionCleared, "b", false},
+		{cti.EventConnectionCleared, "", true},
+		{cti.EventHeld, "b", true}, // there is only one
+		{cti.EventCallCleared, "b", true},
+	} {
+		event := &cti.Event{Type: e.kind, AgentID: e.agent}
+		if got := a.sees(event, call, ""); got != e.want {
+			t.Errorf("a sees %s of %q: %t, want %t", e.kind, e.agent, got, e.want)
+		}
+		if !boss.sees(event, call, "") {
+			t.Errorf("the supervisor does not see %s", e.kind)
+		}
+	}
+}
