@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
+
+	"callbox/internal/guard"
 
 	"github.com/google/uuid"
 )
@@ -58,12 +61,12 @@ func (s *Server) ownOrder(ctx context.Context, leg Leg) (*Call, Handler, error) 
 		}
 	}
 	phone := &handset{Leg: leg}
-	if s.hasInHand(who.Agent, leg.Device()) {
-		return s.deskless(ctx, o, Ref{ID: who.Agent}, phone)
+	if first, agent := s.inHand(who.Agent, leg.Device()); first != nil {
+		return s.deskless(ctx, o, withoutDesk{agent, phone, first})
 	}
 	call, handler, err := s.order(ctx, o)
 	if err != nil && urgent {
-		call, handler, err = s.deskless(ctx, o, Ref{ID: from.Agent}, phone)
+		call, handler, err = s.deskless(ctx, o, withoutDesk{who: Ref{ID: from.Agent}, phone: phone})
 	}
 	if err != nil {
 		return nil, nil, err
@@ -72,15 +75,21 @@ func (s *Server) ownOrder(ctx context.Context, leg Leg) (*Call, Handler, error) 
 	return call, handler, nil
 }
 
-// hasInHand says that an agent talks in another call by this telephone. Its desk
-// is there; a second call from its keys, to hand the first one on, needs none.
-func (s *Server) hasInHand(agent string, phone Device) bool {
+// inHand is the leg by which an agent talks in another call by this telephone;
+// nil for none. Its desk is there: a second call from its keys, to hand the first
+// one on, needs none.
+func (s *Server) inHand(agent string, phone Device) (Leg, Ref) {
 	for _, c := range s.live() {
-		if leg := c.legOf(agent); agent != "" && leg != nil && leg.Device() == phone {
-			return true
+		leg := c.legOf(agent)
+		if agent == "" || leg == nil || leg.Device() != phone {
+			continue
 		}
+		if a := c.Record().Agent; a != nil && a.ID == agent {
+			return leg, *a
+		}
+		return leg, Ref{ID: agent}
 	}
-	return false
+	return nil, Ref{}
 }
 
 // legOf is the leg by which an agent takes part in the call; nil for none.
@@ -97,7 +106,7 @@ func (c *Call) legOf(agent string) Leg {
 
 // deskless makes a call without a desk: to an emergency number, or the second
 // one of a telephone.
-func (s *Server) deskless(ctx context.Context, o Order, who Ref, phone *handset) (*Call, Handler, error) {
+func (s *Server) deskless(ctx context.Context, o Order, by withoutDesk) (*Call, Handler, error) {
 	way, err := s.reachable(ctx, o.By, o.To)
 	if err != nil {
 		return nil, nil, err
@@ -110,23 +119,55 @@ func (s *Server) deskless(ctx context.Context, o Order, who Ref, phone *handset)
 	if err != nil {
 		return nil, nil, err
 	}
-	call.belongs(who, way)
+	call.belongs(by.who, way)
 	call.deskless = true
-	return call, withoutDesk{who, phone}, s.admit(call)
+	return call, by, s.admit(call)
 }
 
 // withoutDesk serves a call from a phone whose agent has no free desk.
 type withoutDesk struct {
 	who   Ref
 	phone *handset
+	first Leg // of the call that has the desk; nil: none has
 }
+
+// deskEach is how often a second call asks for the desk of the first one.
+const deskEach = 200 * time.Millisecond
 
 // Handle implements [Handler].
 func (w withoutDesk) Handle(ctx context.Context, call *Call) (Outcome, error) {
 	if err := w.phone.Answer(ctx); err != nil {
 		return Outcome{Kind: Failed, Side: AgentSide, Cause: CauseCanceled}, nil
 	}
+	if w.first != nil {
+		guard.Go("desk of a second call", call.log, func() { w.takeDesk(call) })
+	}
 	return call.Connect(ctx, w.who, w.phone)
+}
+
+// takeDesk borrows the desk once the first call has let it go, so that nothing is
+// offered to a telephone that is in use.
+func (w withoutDesk) takeDesk(call *Call) {
+	select {
+	case <-w.first.Done():
+	case <-w.phone.Done():
+		return
+	}
+	for again := time.NewTicker(deskEach); ; {
+		select {
+		case <-again.C:
+		case <-w.phone.Done():
+			again.Stop()
+			return
+		}
+		if desk := call.ownDesk(w.who.ID); desk != nil {
+			again.Stop()
+			call.update(func(*CDR) { call.deskless = false })
+			<-w.phone.Done()
+			desk.Free(true)
+			return
+		}
+	}
 }
 
 // handset is the leg of a phone that calls by itself, for handlers that would

@@ -219,7 +219,7 @@ func (v *conversation) picked(ctx context.Context, m *member, err error) {
 	case toConsult:
 		v.consulted(m)
 	case toSupervise:
-		v.supervises(ctx, m)
+		v.supervises(m)
 	default:
 		v.joins(m)
 	}

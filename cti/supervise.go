@@ -40,7 +40,7 @@ func (v *conversation) supervise(ctx context.Context, by string, a args) (any, e
 	}
 	m.mode = a.Mode
 	if m.errand == "" {
-		v.supervises(ctx, m)
+		v.supervises(m)
 	}
 	return connection{m.leg.ID()}, nil
 }
@@ -78,12 +78,12 @@ func (v *conversation) listenIn(ctx context.Context, by, mode string) (any, erro
 }
 
 // supervises begins or changes a supervisor's part as its mode says.
-func (v *conversation) supervises(ctx context.Context, m *member) {
+func (v *conversation) supervises(m *member) {
 	v.call.update(func(r *CDR) { r.setMode(m.leg.ID(), m.mode) })
 	joined := Event{ConnectionID: m.leg.ID(), UserData: map[string]any{"by": m.agent.ID, "mode": m.mode}}
 	switch m.mode {
 	case ModeTakeover:
-		v.takeOver(ctx, m)
+		v.takeOver(m)
 	case ModeBarge:
 		joined.Type = EventConferenced
 		v.tell(joined, v.agents()...)
@@ -95,8 +95,10 @@ func (v *conversation) supervises(ctx context.Context, m *member) {
 
 // takeOver makes the supervisor the agent; the agents who were there are out of
 // the call, numbers stay.
-func (v *conversation) takeOver(ctx context.Context, m *member) {
-	m.desk = v.ownDesk(ctx, m.agent.ID)
+func (v *conversation) takeOver(m *member) {
+	if m.desk = v.call.ownDesk(m.agent.ID); m.desk == nil {
+		v.call.log.Info("taken over without a desk", "by", m.agent.ID)
+	}
 	m.kind, m.standing = agentLeg, talking
 	v.moved(m, m.agent.ID, m.leg.ID())
 	for _, o := range v.others(m) {
@@ -109,14 +111,13 @@ func (v *conversation) takeOver(ctx context.Context, m *member) {
 	v.tell(Event{Type: EventEstablished, ConnectionID: m.leg.ID()}, m.agent)
 }
 
-// ownDesk borrows the desk of a supervisor who has one that is free, so that
-// nothing else is offered there.
-func (v *conversation) ownDesk(ctx context.Context, id string) Desk {
-	limit, cancel := context.WithTimeout(ctx, deskLimit)
+// ownDesk borrows the desk of somebody who talks already, so that nothing else is
+// offered there; nil where there is none that is free.
+func (c *Call) ownDesk(id string) Desk {
+	limit, cancel := context.WithTimeout(c.ctx, deskLimit)
 	defer cancel()
-	desk, err := v.call.server.floor().Lend(limit, Target{Agent: id}, v.call.id)
+	desk, err := c.server.floor().Lend(limit, Target{Agent: id}, c.id)
 	if err != nil {
-		v.call.log.Info("taken over without a desk", "by", id, "err", err)
 		return nil
 	}
 	if !desk.Picked(limit) {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"callbox/cti"
 	"callbox/cti/ctitest"
@@ -178,6 +179,32 @@ func TestTransferBetweenCallsOfATelephone(t *testing.T) {
 			if d.freed != 1 {
 				t.Errorf("desk %s was freed %d times", d.agent, d.freed)
 			}
+		}
+	})
+}
+
+// A telephone whose second call outlives the first one is in use: its desk is
+// taken again, and given back when the telephone is free.
+func TestSecondCallTakesTheDesk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := keys(t)
+		second := h.ownCall(t, "13900139000")
+		if len(h.desks) != 1 {
+			t.Fatalf("%d desks lent", len(h.desks))
+		}
+		h.caller.RemoteHangup()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(h.desks) != 2 || !h.desks[0].isFree() || h.desks[1].isFree() || !h.desks[1].picked {
+			t.Fatalf("desks %+v", h.desks)
+		}
+		second.RemoteHangup()
+		synctest.Wait()
+		if desk := h.desks[1]; desk.freed != 1 || !desk.talked {
+			t.Errorf("the desk was freed %d times, talked %t", desk.freed, desk.talked)
+		}
+		if r := h.ledger.final[len(h.ledger.final)-1]; !r.Times.ACWEnd.IsZero() || r.Agent.Name == "" {
+			t.Errorf("wrap-up ended at %v before the desk said so; agent %v", r.Times.ACWEnd, r.Agent)
 		}
 	})
 }
