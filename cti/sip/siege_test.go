@@ -23,11 +23,23 @@ import (
 	"callbox/cti/sip"
 )
 
+// atOnce says that a trunk's OPTIONS was answered soon enough, where the machine
+// has nothing else to do.
+func atOnce(t *testing.T, took time.Duration) {
+	t.Helper()
+	limit := patience
+	if os.Getenv("CALLBOX_LONG") != "" {
+		limit = 500 * time.Millisecond
+	}
+	if took > limit {
+		t.Errorf("OPTIONS took %v", took)
+	}
+}
+
 // T10: strangers hold connections open with a byte in each; who is known still
 // gets one, calls go on, and they are all closed when their time is over.
 func TestHalfOpenConnections(t *testing.T) {
 	r := start(t)
-	open := 0
 	var last net.Conn
 	for i := range 1000 {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 3, byte(i/200), byte(1+i%200))}}
@@ -37,15 +49,13 @@ func TestHalfOpenConnections(t *testing.T) {
 		}
 		defer func() { _ = c.Close() }()
 		_, _ = c.Write([]byte("I"))
-		open, last = open+1, c
+		last = c
 	}
 	began := time.Now()
 	w := r.raw("127.0.0.1")
 	w.send(w.invite("opt", "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS"))
 	w.expect("OPTIONS", 200)
-	if took := time.Since(began); took > 500*time.Millisecond {
-		t.Errorf("OPTIONS took %v beside %d connections", took, open)
-	}
+	atOnce(t, time.Since(began))
 	c := r.dialFrom("127.0.0.1")
 	c.send(c.invite("known"))
 	c.expect("INVITE", 200)
@@ -322,9 +332,7 @@ func TestSiege(t *testing.T) {
 	st := r.Stats()
 	t.Logf("%d packets in %v (%.0f/s) from %d addresses: %.0f %% of a core with the senders, slowest OPTIONS %v, sound lost in %.2f %% out %.2f %%, %+v",
 		s.sent.Load(), took.Round(time.Millisecond), float64(s.sent.Load())/took.Seconds(), s.sources, 100*share, time.Duration(slowest.Load()).Round(time.Microsecond), in, out, st)
-	if d := time.Duration(slowest.Load()); d > 500*time.Millisecond {
-		t.Errorf("OPTIONS of the trunk took %v", d)
-	}
+	atOnce(t, time.Duration(slowest.Load()))
 	if in > 1 || out > 1 {
 		t.Errorf("sound lost: %.2f %% in, %.2f %% out", in, out)
 	}
@@ -395,9 +403,7 @@ func TestKeepAliveStorm(t *testing.T) {
 	began := time.Now()
 	w.send(w.invite("opt", "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS"))
 	w.expect("OPTIONS", 200)
-	if took := time.Since(began); took > 500*time.Millisecond {
-		t.Errorf("OPTIONS took %v after the storm", took)
-	}
+	atOnce(t, time.Since(began))
 	c := r.dialTCP()
 	c.send(strings.Repeat("\r\n\r\n", 1000) + c.invite("tcp", "INVITE sip", "OPTIONS sip", "1 INVITE", "1 OPTIONS"))
 	c.expect("OPTIONS", 200)
