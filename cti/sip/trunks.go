@@ -16,9 +16,7 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 )
 
-var (
-	errTrunkFull = errors.New("the trunk's max_calls are in use")
-)
+var errTrunkFull = errors.New("the trunk's max_calls are in use")
 
 // trunk is one carrier at work.
 type trunk struct {
