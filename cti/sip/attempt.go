@@ -382,12 +382,18 @@ func (a *attempt) acknowledge(d *dialog, res *wire.Response) bool {
 }
 
 func (a *attempt) write(ack *wire.Request) {
-	if a.leg.s.life.Err() != nil {
-		return
-	}
-	if err := a.leg.s.ua.TransportLayer().WriteMsg(ack); err != nil {
+	if err := a.leg.s.sendACK(ack); err != nil {
 		a.leg.log.Warn("ACK not sent", "err", err)
 	}
+}
+
+// sendACK sends a copy: the library writes into what it sends, and answers that
+// are repeated at once get the same ACK at once. Nothing is sent after the end.
+func (s *Server) sendACK(ack *wire.Request) error {
+	if s.life.Err() != nil {
+		return nil
+	}
+	return s.ua.TransportLayer().WriteMsg(ack.Clone())
 }
 
 // again serves a 2xx after the first: a repetition gets its ACK again, another
@@ -396,7 +402,7 @@ func (a *attempt) again(res *wire.Response) {
 	tag := tagOf(res.To())
 	a.mu.Lock()
 	ack, known := a.acks[tag]
-	foreign := tag != a.tag
+	foreign := a.tag != "" && tag != a.tag // else the first one is still on its way to us
 	a.mu.Unlock()
 	if known {
 		a.write(ack)

@@ -455,3 +455,25 @@ func TestByeRightBehindAck(t *testing.T) {
 		await(t, leg.Done(), "the leg's end")
 	}
 }
+
+// Answers that come several times at once are acknowledged by the same ACK; none
+// is taken for another phone's, which would be hung up.
+func TestRepeatedAnswersAtOnce(t *testing.T) {
+	w := carrierSocket(t)
+	r := start(t, w.toward())
+	for i := range 20 {
+		leg := r.dial("trunk:out/139")
+		invite := w.request("INVITE")
+		for range 8 {
+			w.reply(invite, 200, fmt.Sprint("uas", i))
+		}
+		first := w.request("ACK")
+		for m := w.next(20 * time.Millisecond); m != nil; m = w.next(20 * time.Millisecond) {
+			if m.Method() != "ACK" || m.Get("Via") != first.Get("Via") {
+				t.Fatalf("%s\n%s\nafter %s", m.Start, m.Get("Via"), first.Get("Via"))
+			}
+		}
+		leg.Hangup(cti.CauseNormal)
+		w.reply(w.request("BYE"), 200, "")
+	}
+}

@@ -112,10 +112,10 @@ func (a *ackOnce) again() {
 	a.mu.Lock()
 	ack := a.ack
 	a.mu.Unlock()
-	if ack == nil || a.s.life.Err() != nil {
+	if ack == nil {
 		return
 	}
-	if err := a.s.ua.TransportLayer().WriteMsg(ack); err != nil {
+	if err := a.s.sendACK(ack); err != nil {
 		a.d.leg.log.Warn("ACK not sent", "err", err)
 	}
 }
