@@ -29,6 +29,18 @@ func (b *box) record(result string) map[string]any {
 	return found
 }
 
+// final is a call's record once it is final.
+func (b *box) final(id any) map[string]any {
+	b.t.Helper()
+	var found map[string]any
+	wait(b.t, "the final record", func() bool {
+		found = nil
+		b.call("GET", fmt.Sprint("/api/v1/calls/", id), nil, &found)
+		return found["result"] != nil
+	})
+	return found
+}
+
 // audio is a call's recording as the API gives it.
 func (b *box) audio(id string) recording {
 	b.t.Helper()
@@ -105,6 +117,7 @@ func instant(t *testing.T, v any) time.Time {
 // TestCallReachesTheAgent is the whole way: SIPp calls, presses 1 in the menu,
 // baresip as agent 1001 answers, both hear each other, the caller hangs up.
 func TestCallReachesTheAgent(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	phone := agentPhone(t, b, "1001", 620, "PCMU/8000/1")
 	wang := b.login("1001")
@@ -176,6 +189,7 @@ func checkSound(t *testing.T, b *box, record map[string]any) {
 }
 
 func TestAgentHangsUp(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	phone := agentPhone(t, b, "1001", 620, "PCMA/8000/1")
 	wang := b.login("1001")
@@ -198,6 +212,7 @@ func TestAgentHangsUp(t *testing.T) {
 // TestCallerGivesUp ends the call at each stage and looks how soon the rest is
 // over.
 func TestCallerGivesUp(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		did, pause, where string
 		ring              bool
@@ -227,6 +242,7 @@ func TestCallerGivesUp(t *testing.T) {
 }
 
 func TestStrangersMakeNothing(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{extra: ""})
 	list := func() int {
 		var got struct{ Items []any }
@@ -258,6 +274,7 @@ func TestManyCallers(t *testing.T) {
 }
 
 func TestOneBoxOnly(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	second := launch(t, b.dir, absolute(t, program), "serve", "-c", "callbox.yaml")
 	<-second.ended
@@ -273,6 +290,7 @@ func TestOneBoxOnly(t *testing.T) {
 // TestBothHear lets baresip call baresip: each hears the other's tone, across
 // the laws, and the box's music before.
 func TestBothHear(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	phone := agentPhone(t, b, "1001", 620, "PCMU/8000/1")
 	caller := newBaresip(t, "<sip:02155667788@127.0.0.1>;regint=0;ptime=20;answermode=manual", 1100, "PCMA/8000/1")
@@ -303,6 +321,7 @@ func TestBothHear(t *testing.T) {
 
 // TestScannerFindsNothing lets sipvicious look for us from a foreign address.
 func TestScannerFindsNothing(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	_, port, _ := strings.Cut(b.sip, ":")
 	out, err := exec.Command("svmap", "127.0.0.1", "-p", port, "-b", "127.0.0.2").CombinedOutput()

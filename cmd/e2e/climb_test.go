@@ -55,6 +55,7 @@ func reply(t *testing.T, control, from, text string) {
 // TestNoticeClimbsAndStops: nobody answers on the first level, the second one
 // does, the third hears nothing of it. In between the daemon is killed.
 func TestNoticeClimbsAndStops(t *testing.T) {
+	t.Parallel()
 	_, centre, control := newCentre(t, "--report-delay", "100ms")
 	h := newHook(t)
 	b := newBox(t, layout{smsc: centre, webhook: h.URL})
@@ -94,6 +95,7 @@ func TestNoticeClimbsAndStops(t *testing.T) {
 // TestLinkAcknowledges opens the link of a text as a phone does: looking at it
 // acknowledges nothing, a press does.
 func TestLinkAcknowledges(t *testing.T) {
+	t.Parallel()
 	_, centre, control := newCentre(t)
 	b := newBox(t, layout{smsc: centre})
 	job := b.climb(map[string]any{"text": "电梯困人,确认 {ack}", "tiers": []any{level(0, "13800138001"), level(600, "13800138002")}})

@@ -60,6 +60,7 @@ func seat(t *testing.T, b *box, id string, hz int) (*agent, *baresip) {
 // TestOneCallThroughAllHands holds, consults, alternates, joins and hands on one
 // call: it stays one call, one record and one recording.
 func TestOneCallThroughAllHands(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	wang, first := seat(t, b, "1001", 620)
 	caller := outsider(t)
@@ -149,6 +150,7 @@ var supervisedSite = strings.Replace(usualSite, `password: "secret-boss"}`, `pas
 
 // TestSupervisor listens, whispers, barges in and takes a call over.
 func TestSupervisor(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{site: supervisedSite})
 	wang, phone := seat(t, b, "1001", 620)
 	desk := agentPhone(t, b, "1000", 430, "PCMA/8000/1")
@@ -194,6 +196,7 @@ func TestSupervisor(t *testing.T) {
 
 // TestTwoOutside joins two numbers: each sees the hotline, both hear each other.
 func TestTwoOutside(t *testing.T) {
+	t.Parallel()
 	const auto = "@127.0.0.1>;regint=0;ptime=20;answermode=auto"
 	one := newBaresip(t, "<sip:+8613800138000"+auto+";audio_codecs=PCMA/8000/1\n<sip:+8613900139000"+auto, 500, "PCMA/8000/1")
 	b := newBox(t, layout{trunk: one.sip})

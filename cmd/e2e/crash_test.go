@@ -14,6 +14,7 @@ import (
 // TestKilledMidCall kills the daemon while a caller talks: after the restart
 // the record is there and says what happened, and the recording plays.
 func TestKilledMidCall(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	b.pin()
 	phone := agentPhone(t, b, "1001", 620, "PCMA/8000/1")
@@ -51,6 +52,7 @@ func TestKilledMidCall(t *testing.T) {
 
 // TestFilesLeftBehind holds the recordings' folder against the records.
 func TestFilesLeftBehind(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	sipp(t, b, "talk.xml", "-d", "1000").succeed(20 * time.Second)
 	record := b.record("abandoned")

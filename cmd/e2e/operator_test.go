@@ -25,6 +25,7 @@ func (b *box) edit(file, old, now string) {
 // TestReload changes the site under a running daemon: a fault changes nothing,
 // a good file takes effect.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	b.edit("site.yaml", "{id: \"1002\"", "{id: \"1003\", name: 新人, password: secret-1003, extension: \"1003\", queues: [repair], colour: red}\n  - {id: \"1002\"")
 	b.hup()
@@ -49,6 +50,7 @@ func (b *box) hup() {
 // TestDrain ends the daemon while somebody talks to the menu: the call goes on
 // until it ends by itself, and a new one is refused.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	caller := sipp(t, b, "talk.xml", "-d", "2500")
 	wait(t, "a call", func() bool { return strings.Contains(b.get("/metrics"), "callbox_calls_active 1") })
@@ -75,6 +77,7 @@ func TestDrain(t *testing.T) {
 // TestExportMovesHouse takes the site of one box to another; passwords still
 // work there.
 func TestExportMovesHouse(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{})
 	site := b.command("export")
 	if strings.Contains(site, "secret-1001") || strings.Contains(site, "sip-1001") {
@@ -95,6 +98,7 @@ func TestExportMovesHouse(t *testing.T) {
 }
 
 func TestCheckNamesEveryFault(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	layout{extra: "colour: red\n", site: "agents: [{id: \"1\", role: king}]\nflows: [{id: f, start: nowhere, nodes: {}}]\n"}.write(t, dir)
 	cmd := exec.Command(absolute(t, program), "check")

@@ -16,6 +16,7 @@ import (
 // find none are told to come again later, nobody else notices, and a port rests
 // for 10 s before it serves another call.
 func TestPortsUsedUp(t *testing.T) {
+	t.Parallel()
 	const pairs = 10
 	b := newBox(t, layout{site: ordealSite(1, "http://127.0.0.1:9"), sip: `
   listen: [udp://127.0.0.1:0, tcp://127.0.0.1:0]

@@ -41,6 +41,7 @@ func sbin(t *testing.T, name string) string {
 // TestThroughAProxy has Kamailio as the carrier: the box registers there with a
 // password, is called and calls through it, with routes recorded.
 func TestThroughAProxy(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	proxy, address := kamailio(t, port)
 	b := newBox(t, layout{sip: fmt.Sprintf(`
@@ -86,7 +87,7 @@ func TestThroughAProxy(t *testing.T) {
 	id := wang.lastCall()
 	wang.must("clearConnection", map[string]any{"call_id": id})
 	wang.event("callCleared")
-	out := b.record("answered")
+	out := b.final(id)
 	if out["direction"] != "out" || at(t, out, "to", "e164") != "+862155667788" || out["ref"] != "WO-1" || out["hangup_side"] != "agent" {
 		t.Errorf("outgoing: %v to %v, ref %v, ended by %v", out["direction"], out["to"], out["ref"], out["hangup_side"])
 	}
@@ -99,6 +100,7 @@ func TestThroughAProxy(t *testing.T) {
 
 // TestProxyGoesAway sees the trunk go down and come back.
 func TestProxyGoesAway(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	proxy, address := kamailio(t, port)
 	b := newBox(t, layout{sip: fmt.Sprintf(`

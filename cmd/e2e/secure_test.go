@@ -28,6 +28,7 @@ func secureBox(t *testing.T, srtp string) (b *box, tls string) {
 // TestTLSAndSRTP has baresip as the agent's phone by TLS with SRTP required: the
 // caller over the plain trunk and the agent hear each other.
 func TestTLSAndSRTP(t *testing.T) {
+	t.Parallel()
 	b, tls := secureBox(t, "required")
 	phone := newBaresip(t, fmt.Sprintf("<sip:1001@%s;transport=tls>;auth_user=1001;auth_pass=sip-1001;regint=60;ptime=20;answermode=manual;mediaenc=srtp-mand",
 		tls), 620, "PCMA/8000/1", "srtp.so")
@@ -105,6 +106,7 @@ func (p *process) say(lines ...string) {
 
 // TestLinphoneAnswers has linphone as the agent's phone.
 func TestLinphoneAnswers(t *testing.T) {
+	t.Parallel()
 	b, tls := secureBox(t, "on")
 	phone := linphone(t, b, "1001", "tls", tls)
 	wang := b.login("1001")

@@ -80,6 +80,7 @@ func newCentre(t *testing.T, args ...string) (p *process, address, control strin
 }
 
 func TestWorkOrderGoesRound(t *testing.T) {
+	t.Parallel()
 	_, centre, control := newCentre(t)
 	h := newHook(t)
 	b := newBox(t, layout{smsc: centre, webhook: h.URL})
@@ -164,6 +165,7 @@ func checkCentre(t *testing.T, control string) {
 }
 
 func TestBadJobsStoreNothing(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, layout{smsc: "127.0.0.1:1"})
 	for name, tt := range map[string]struct {
 		body   any
