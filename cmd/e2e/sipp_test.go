@@ -136,6 +136,7 @@ func deskPhone(t *testing.T, b *box, extension, scenario, dials, other string) *
 // on one box: what RFC 3261 and its extensions allow them, and what they should
 // not do. Nothing is left afterwards, and each call has its record.
 func TestSIPp(t *testing.T) {
+	t.Parallel()
 	b, far := sippBox(t)
 	type one struct {
 		name string
