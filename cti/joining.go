@@ -48,11 +48,15 @@ func (j joining) Handle(ctx context.Context, call *Call) (Outcome, error) {
 }
 
 // isForNobody says that the call was made for no agent: for a flow, or to join
-// two parties outside. Who had it made ends it.
-func (c *Call) isForNobody() bool {
+// two parties outside. Who had it made commands it.
+func (c *Call) isForNobody() bool { return c.Record().Direction == Out && c.isNobodys() }
+
+// isNobodys says that no agent has the call: it is in a flow, in a queue, or for
+// nobody. A supervisor or a program may end it.
+func (c *Call) isNobodys() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.record.Direction == Out && c.record.Agent == nil && c.origin.Agent == "" && c.origin.Attend == ""
+	return c.record.Agent == nil && c.origin.Agent == "" && c.origin.Attend == ""
 }
 
 // pickUp dials the outside party and waits until it answers.

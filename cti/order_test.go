@@ -360,3 +360,30 @@ func TestTooManyCalls(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A caller in a flow belongs to no agent: whoever may command it may end it.
+func TestCallInAFlowIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newExchange(cti.Dialing{})
+		x.flows[""] = func(ctx context.Context, c *cti.Call) (cti.Outcome, error) {
+			err := c.Answer(ctx)
+			<-ctx.Done()
+			return cti.Outcome{Kind: cti.Gone}, err
+		}
+		caller := ctitest.Incoming("13800138000", "4001234567")
+		over := make(chan error, 1)
+		go func() { over <- x.Accept(t.Context(), caller) }()
+		synctest.Wait()
+		id := x.Calls()[0].ID
+		if _, err := x.Do(t.Context(), id, cti.Command{Name: "holdCall"}); !errors.Is(err, cti.ErrWrongState) {
+			t.Errorf("hold: %v", err)
+		}
+		if _, err := x.Do(t.Context(), id, cti.Command{Name: cti.CmdClearConnection}); err != nil {
+			t.Errorf("clear: %v", err)
+		}
+		<-over
+		if r := x.last(t); *r.Result != cti.ResultCompleted || r.HangupSide != cti.BoxSide || r.Cause != cti.CauseNormal {
+			t.Errorf("record %s %s %s", *r.Result, r.HangupSide, r.Cause)
+		}
+	})
+}

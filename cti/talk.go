@@ -32,7 +32,7 @@ func (c *Call) do(ctx context.Context, cmd Command) (any, error) {
 		return nil, nil
 	}
 	over := c.talkEnds()
-	if over == nil && cmd.Name == CmdClearConnection && c.isForNobody() {
+	if over == nil && cmd.Name == CmdClearConnection && c.isNobodys() {
 		c.cancel(ErrCanceled)
 		return nil, nil
 	}

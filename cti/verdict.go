@@ -43,8 +43,11 @@ func (v *verdict) blame(gone error, r CDR) {
 		v.side, v.cause = LineSide, CauseLineLost
 	case errors.Is(gone, errAgentGone), unreached(gone, r):
 		v.side, v.cause = AgentSide, CauseCanceled
-	case errors.Is(gone, ErrCanceled):
+	case errors.Is(gone, ErrCanceled): // by command
 		v.side, v.cause = BoxSide, CauseCanceled
+		if !r.Times.Answer.IsZero() {
+			v.cause = CauseNormal
+		}
 	case errors.Is(gone, ErrShutdown), errors.Is(gone, context.Canceled):
 		v.side, v.cause = BoxSide, CauseNormal
 	case errors.Is(gone, ErrBlocked):
@@ -89,6 +92,8 @@ func result(o Outcome, r CDR, gone error) string {
 		return ResultFailed
 	case errors.Is(gone, ErrRemoteHangup):
 		return ResultAbandoned
+	case errors.Is(gone, ErrCanceled) && !r.Times.Answer.IsZero():
+		return ResultCompleted
 	case gone != nil:
 		return ResultFailed
 	}

@@ -50,6 +50,12 @@ func TestJudge(t *testing.T) {
 		"flow ends the call": {
 			Outcome{Kind: Completed}, boxAnswered, WhereIVR, nil, verdict{ResultCompleted, "", CauseNormal, BoxSide},
 		},
+		"ended by command in the menu": {
+			Outcome{Kind: Gone}, boxAnswered, WhereIVR, ErrCanceled, verdict{ResultCompleted, "", CauseNormal, BoxSide},
+		},
+		"ended by command before anybody answers": {
+			Outcome{}, CDR{Direction: Out}, WhereIVR, ErrCanceled, verdict{ResultFailed, "", CauseCanceled, BoxSide},
+		},
 		"no route": {
 			Outcome{Kind: Refused, Side: BoxSide, Cause: CauseNotFound}, CDR{}, WhereIVR, nil, verdict{ResultRejected, "", CauseNotFound, BoxSide},
 		},

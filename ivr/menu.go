@@ -163,7 +163,10 @@ func (w *walk) sound(ctx context.Context, part flow.Part) (media.Prompt, bool) {
 	limited, cancel := context.WithTimeoutCause(ctx, promptLimit, errSlowPrompt)
 	defer cancel()
 	sound, err := w.flow.deps.Prompts.Prompt(limited, strings.TrimSpace(part.Play))
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // a key was pressed, or the caller is gone
+		return media.Prompt{}, false
+	case err != nil:
 		w.call.Log().Error("prompt is left out", "prompt", part.Play, "err", err)
 		return media.Prompt{}, false
 	}
