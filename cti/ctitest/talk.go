@@ -215,6 +215,7 @@ func (t *Talk) Hangup() {
 	case is(t.ended):
 	case is(t.answered):
 		t.phone.crew.Go("BYE", func() {
+			t.waitACK()
 			t.farewell()
 			t.finish(0)
 		})
@@ -222,6 +223,22 @@ func (t *Talk) Hangup() {
 		t.abandon()
 	default:
 		t.Reject(480, "Temporarily Unavailable")
+	}
+}
+
+// waitACK waits a while for the ACK of an incoming call's answer, before which
+// who is called may not send BYE (RFC 3261 §15).
+func (t *Talk) waitACK() {
+	if t.outgoing {
+		return
+	}
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case <-t.acked:
+	case <-t.ended:
+	case <-t.phone.life().Done():
+	case <-limit.C:
 	}
 }
 
