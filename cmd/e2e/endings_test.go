@@ -110,6 +110,7 @@ type leg struct {
 // answered; what the box holds afterwards is what it held before. CALLBOX_LONG
 // makes it 10,000 calls, over which memory stays flat.
 func TestNothingStaysOfCalls(t *testing.T) {
+	t.Parallel()
 	desks, calls := 8, 240
 	if os.Getenv("CALLBOX_LONG") != "" {
 		desks, calls = 24, 10_000

@@ -36,7 +36,7 @@ func mutationCount() int {
 	if os.Getenv("CALLBOX_LONG") != "" {
 		return 20_000
 	}
-	return 800
+	return 400
 }
 
 var sipMethods = []string{"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK", "REFER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH"}
