@@ -47,8 +47,9 @@ type Call struct {
 	pending *Ref          // the agent who is rung or talks
 	talks   chan struct{} // closed when the talk that runs is over; nil: none
 	stop    func(context.Context) Recording
-	outside *hearing   // what is heard of the outside party, once it was answered
-	others  []*hearing // and of those who joined
+	ringing map[string]Leg // telephones that ring or rang, by agent
+	outside *hearing       // what is heard of the outside party, once it was answered
+	others  []*hearing     // and of those who joined
 }
 
 func newCall(ctx context.Context, s *Server, id string, leg Leg) *Call {
@@ -338,7 +339,10 @@ func (c *Call) Offer(agent Ref, why string) {
 
 // Delivered tells the agent's screen that its phone rings: the pop. Once an
 // offer, when the leg alerts.
-func (c *Call) Delivered(agent Ref, leg Leg) { c.popUp(agent, leg.ID()) }
+func (c *Call) Delivered(agent Ref, leg Leg) {
+	c.rings(agent.ID, leg)
+	c.popUp(agent, leg.ID())
+}
 
 func (c *Call) popUp(agent Ref, connection string) {
 	c.lookup.tell(agent.ID, func(customer *Customer) {

@@ -138,6 +138,7 @@ func (v *conversation) popUp(m *member) {
 	if m.agent.ID == "" {
 		return
 	}
+	v.call.rings(m.agent.ID, m.leg)
 	if m.kind == supervisorLeg {
 		v.secret(Event{Type: EventDelivered, ConnectionID: m.leg.ID(), UserData: map[string]any{"mode": m.mode}}, m)
 		return

@@ -387,3 +387,62 @@ func TestCallInAFlowIsEnded(t *testing.T) {
 		}
 	})
 }
+
+// clicked is an agent's telephone that can be answered from the screen.
+type clicked struct {
+	*ctitest.Leg
+	refuses bool
+}
+
+func (c *clicked) Lift(context.Context) error {
+	if c.refuses {
+		return cti.ErrWrongState
+	}
+	c.PickUp()
+	return nil
+}
+
+func TestAnswerByAClick(t *testing.T) {
+	for name, tt := range map[string]struct {
+		phone func(*ctitest.Leg) cti.Leg
+		want  error
+	}{
+		"a phone that can":      {func(l *ctitest.Leg) cti.Leg { return &clicked{Leg: l} }, nil},
+		"one that refuses":      {func(l *ctitest.Leg) cti.Leg { return &clicked{Leg: l, refuses: true} }, cti.ErrWrongState},
+		"one that knows it not": {func(l *ctitest.Leg) cti.Leg { return l }, cti.ErrWrongState},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := newExchange(cti.Dialing{})
+				x.flows[""] = func(ctx context.Context, c *cti.Call) (cti.Outcome, error) {
+					leg := tt.phone(ctitest.NewLeg(cti.Origin{Direction: cti.Out, Device: "sip:1001"}, nil))
+					defer leg.Hangup(cti.CauseNormal)
+					c.Delivered(cti.Ref{ID: "1001"}, leg)
+					if err := leg.Answer(ctx); err != nil {
+						return cti.Outcome{Kind: cti.Gone}, nil
+					}
+					return cti.Outcome{Kind: cti.Completed}, nil
+				}
+				caller := ctitest.Incoming("13800138000", "4001234567")
+				over := make(chan error, 1)
+				go func() { over <- x.Accept(t.Context(), caller) }()
+				synctest.Wait()
+				id := x.Calls()[0].ID
+				if _, err := x.Do(t.Context(), id, cti.Command{Name: cti.CmdAnswerCall, By: "1002"}); !errors.Is(err, cti.ErrWrongState) {
+					t.Errorf("whose telephone does not ring: %v", err)
+				}
+				if _, err := x.Do(t.Context(), id, cti.Command{Name: cti.CmdAnswerCall, By: "1001"}); !errors.Is(err, tt.want) {
+					t.Errorf("answerCall: %v, want %v", err, tt.want)
+				}
+				synctest.Wait()
+				if tt.want != nil {
+					caller.RemoteHangup()
+				}
+				<-over
+				if r := x.last(t); (*r.Result == cti.ResultCompleted) != (tt.want == nil) {
+					t.Errorf("result %s", *r.Result)
+				}
+			})
+		})
+	}
+}

@@ -25,8 +25,8 @@ func (c *Call) do(ctx context.Context, cmd Command) (any, error) {
 	if c.Origin().Attend != "" {
 		return nil, fmt.Errorf("%s: the telephone is the agent's own, the box only listens: %w", cmd.Name, ErrWrongState)
 	}
-	if cmd.Name == CmdAnswerCall { // until there are phones that can be answered from here
-		return nil, fmt.Errorf("%s: lift the phone: %w", cmd.Name, ErrWrongState)
+	if cmd.Name == CmdAnswerCall {
+		return nil, c.lift(ctx, cmd.By)
 	}
 	if cmd.Name == CmdClearConnection && c.withdraw() {
 		return nil, nil

@@ -255,6 +255,9 @@ func (a *attempt) provisional(res *wire.Response) {
 			b.d.set(settled)
 		}
 	}
+	if b != nil {
+		a.leg.ringsAt(b.d)
+	}
 	a.leg.alert()
 	if len(body) > 0 {
 		a.early = body

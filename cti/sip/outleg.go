@@ -22,6 +22,7 @@ type outLeg struct {
 	answered chan struct{}
 	early    chan struct{} // closed when there is sound before the answer
 	earlyOne sync.Once
+	ringers  []*dialog // where it rings, under mu
 
 	attempts []*attempt
 
