@@ -131,7 +131,7 @@ func TestNewsOfABusyQueue(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		news := queueNews(floor)[before:]
-		if len(news) < 10 || len(news) > 12 {
+		if len(news) < 8 || len(news) > 12 { // a change at the very instant may come before or behind
 			t.Errorf("%d news of 41 changes in 2 s", len(news))
 		}
 		for i := 1; i < len(news); i++ {
