@@ -14,10 +14,7 @@ import (
 // says what it hears.
 func (r *rig) echoPhone(more string) {
 	r.t.Helper()
-	program, err := exec.LookPath("baresip")
-	if err != nil {
-		r.t.Skip("no baresip here")
-	}
+	program := baresipPath(r.t)
 	dir := r.t.TempDir()
 	for name, text := range map[string]string{
 		"config": `

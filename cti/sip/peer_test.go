@@ -13,16 +13,23 @@ import (
 	"time"
 )
 
-// baresip is a real phone of 1001, without sound, that takes commands.
-func (r *rig) baresip() (tell func(command, params string)) {
-	r.t.Helper()
+// baresipPath is where baresip is; a test run that counts does not do without.
+func baresipPath(t testing.TB) string {
+	t.Helper()
 	path, err := exec.LookPath("baresip")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
-			r.t.Fatal("baresip is not installed")
+			t.Fatal("baresip is not installed")
 		}
-		r.t.Skip("baresip is not installed")
+		t.Skip("baresip is not installed")
 	}
+	return path
+}
+
+// baresip is a real phone of 1001, without sound, that takes commands.
+func (r *rig) baresip() (tell func(command, params string)) {
+	r.t.Helper()
+	path := baresipPath(r.t)
 	dir, control := r.t.TempDir(), loopbackPort(r.t)
 	config := fmt.Sprintf("sip_listen 127.0.0.1:%d\naudio_source aubridge,x\naudio_player aubridge,x\naudio_alert aubridge,x\n"+
 		"rtp_ports 18000-18999\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aubridge.so\nmodule uuid.so\nmodule_app account.so\nmodule_app menu.so\n"+
@@ -44,7 +51,8 @@ func (r *rig) baresip() (tell func(command, params string)) {
 	r.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	var conn net.Conn
 	slowly(r.t, "baresip takes commands", func() (ok bool) {
-		conn, err = net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(control))
+		c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(control))
+		conn = c
 		return err == nil
 	})
 	r.t.Cleanup(func() { _ = conn.Close() })

@@ -315,8 +315,10 @@ func TestRegistrationAnswers(t *testing.T) {
 // one that may call afterwards, though no from names it.
 func TestRegistrationFailsOver(t *testing.T) {
 	silent, busy, alive := carrierSocket(t), carrierSocket(t), carrierRegistrar(t)
-	r := start(t, short, alive.at(), func(c *sip.Config, _ *rig) { c.Trunks = c.Trunks[1:] })
-	r.SetAddresses("reg", silent.addr(), busy.addr(), alive.addr())
+	r := start(t, short, alive.at(), func(c *sip.Config, r *rig) {
+		c.Trunks = c.Trunks[1:]
+		r.prepare = func() { r.SetAddresses("reg", silent.addr(), busy.addr(), alive.addr()) }
+	})
 	var g guard.Group
 	g.Go("busy", func() { busy.reply(busy.request("REGISTER"), 503, "reg", "Retry-After", "60") })
 	alive.register()

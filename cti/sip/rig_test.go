@@ -26,6 +26,7 @@ const patience = 15 * time.Second
 
 // rig is a server on loopback with a call taker of the test's.
 type rig struct {
+	prepare func() // of the server, before it runs
 	*sip.Server
 	t        testing.TB
 	engine   *media.Plain
@@ -185,6 +186,9 @@ func (r *rig) run(cfg sip.Config) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.prepare != nil {
+		r.prepare()
 	}
 	if err := r.Listen(); err != nil {
 		t.Fatal(err)
