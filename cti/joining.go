@@ -20,10 +20,7 @@ func (a answering) Handle(ctx context.Context, call *Call) (Outcome, error) {
 
 // joining serves a call that joins two parties outside: the first is called,
 // then the second, and both talk.
-type joining struct {
-	to party
-	by string
-}
+type joining struct{ to party }
 
 // Handle implements [Handler].
 func (j joining) Handle(ctx context.Context, call *Call) (Outcome, error) {

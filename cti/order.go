@@ -32,7 +32,8 @@ func (s *Server) SetOutgoing(e Exits, d Desks) {
 	s.exits, s.desks = e, d
 }
 
-// ways are what calls go out by; ErrNotServed where there is nothing yet.
+// outlets are the ways out and the desks that are lent; ErrNotServed where there
+// are none yet, ErrShutdown while the box drains.
 func (s *Server) outlets() (Exits, Desks, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +79,7 @@ func (s *Server) order(ctx context.Context, o Order) (*Call, Handler, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("call id: %w", err)
 	}
-	agent, handler, err := s.server(ctx, o, id.String())
+	agent, handler, err := s.handlerOf(ctx, o, id.String())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,13 +112,13 @@ func (o Order) outside() string {
 	return o.To
 }
 
-// server finds who serves an ordered call: the agent's desk, a flow, or the
+// handlerOf finds who serves an ordered call: the agent's desk, a flow, or the
 // way to the second party.
-func (s *Server) server(ctx context.Context, o Order, id string) (Ref, Handler, error) {
+func (s *Server) handlerOf(ctx context.Context, o Order, id string) (Ref, Handler, error) {
 	switch {
 	case o.First != "":
 		second, err := s.reachable(ctx, o.By, o.To)
-		return Ref{}, joining{to: second, by: o.By}, err
+		return Ref{}, joining{to: second}, err
 	case o.Flow != "":
 		next := Target{Flow: o.Flow}
 		_, err := s.route(Origin{Direction: Out}, next)
