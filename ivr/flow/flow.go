@@ -42,20 +42,23 @@ const (
 	HTTP    = "http"
 	Queue   = "queue"
 	Hangup  = "hangup"
+	// Calendar asks whether a calendar is open now.
+	Calendar = "calendar"
 )
 
 // Node is one step of a flow. Only what belongs to its Kind is set; an empty
 // target ends the call.
 type Node struct {
-	Kind    string
-	Prompt  Prompt // of play, say, menu and collect
-	Menu    MenuSpec
-	Collect CollectSpec
-	HTTP    HTTPSpec
-	Queue   QueueSpec
-	Next    string
-	Failed  string // of http and collect
-	Place   Place
+	Kind     string
+	Prompt   Prompt // of play, say, menu and collect
+	Menu     MenuSpec
+	Collect  CollectSpec
+	HTTP     HTTPSpec
+	Queue    QueueSpec
+	Calendar CalendarSpec
+	Next     string
+	Failed   string // of http and collect
+	Place    Place
 }
 
 // Place is where something stands in its file, from 1.
@@ -103,11 +106,19 @@ type QueueSpec struct {
 	Full    string
 }
 
+// CalendarSpec leads on by whether a calendar is open at this moment.
+type CalendarSpec struct {
+	ID     string
+	Open   string
+	Closed string
+}
+
 // Site is what a flow may build on. Nil functions are not asked.
 type Site struct {
-	Speech bool // there is a speech engine
-	Queue  func(id string) bool
-	Prompt func(name string) error // nil: the sound file can be played
+	Speech   bool // there is a speech engine
+	Queue    func(id string) bool
+	Calendar func(id string) bool
+	Prompt   func(name string) error // nil: the sound file can be played
 }
 
 // Check names what a flow asks of a site that does not have it.
@@ -134,6 +145,9 @@ func (c *checker) fault(name string, at Place, format string, args ...any) {
 func (c *checker) node(name string, n Node) {
 	if n.Kind == Queue && c.site.Queue != nil && !c.site.Queue(n.Queue.ID) {
 		c.fault(name, n.Place, "no queue %q", n.Queue.ID)
+	}
+	if n.Kind == Calendar && c.site.Calendar != nil && !c.site.Calendar(n.Calendar.ID) {
+		c.fault(name, n.Place, "no calendar %q", n.Calendar.ID)
 	}
 	for _, part := range n.Prompt {
 		switch {
@@ -183,6 +197,8 @@ func (n Node) shape() map[string]any {
 		put(out, "no_agent", n.Queue.NoAgent)
 		put(out, "timeout", n.Queue.Timeout)
 		put(out, "full", n.Queue.Full)
+	case Calendar:
+		out[Calendar] = map[string]any{"id": n.Calendar.ID, "open": n.Calendar.Open, "closed": n.Calendar.Closed}
 	case Hangup:
 		out[Hangup] = map[string]any{}
 	}

@@ -23,6 +23,7 @@ flows:
       fetch:   {http: {url: "https://tickets.example/{ticket}", var: reply, timeout: 2s}, next: tell, failed: repair}
       tell:    {say: "您的工单状态是{reply.status}", next: bye}
       repair:  {queue: repair, no_agent: bye, timeout: bye, full: bye}
+      hours:   {calendar: {id: shop, open: repair, closed: bye}}
       bye:     {hangup: {}}
 `
 
@@ -41,6 +42,7 @@ var hotlineFlow = Flow{
 		}},
 		"tell":   {Kind: Say, Prompt: Prompt{{Say: "您的工单状态是{reply.status}"}}, Next: "bye"},
 		"repair": {Kind: Queue, Queue: QueueSpec{ID: "repair", NoAgent: "bye", Timeout: "bye", Full: "bye"}},
+		"hours":  {Kind: Calendar, Calendar: CalendarSpec{ID: "shop", Open: "repair", Closed: "bye"}},
 		"bye":    {Kind: Hangup},
 	},
 }
@@ -109,6 +111,10 @@ func TestFaults(t *testing.T) {
 		"http without":       {one(`{http: {var: a}, next: bye}`), `flow.nodes.n.http.url: is missing`},
 		"odd url":            {one(`{http: {url: "ftp://a", var: a}, next: bye}`), `wants http://`},
 		"empty queue":        {one(`{queue: "", no_agent: bye}`), `flow.nodes.n.queue: is missing`},
+		"calendar's nobody":  {one(`{calendar: {open: bye, closed: bye}}`), `flow.nodes.n.calendar.id: is missing`},
+		"calendar half":      {one(`{calendar: {id: a, open: bye}}`), `f.yaml:4:17: flow.nodes.n.calendar.closed: is missing`},
+		"calendar to":        {one(`{calendar: {id: a, open: bye, closed: no}}`), `f.yaml:4:44: flow.nodes.n.calendar.closed: no node "no"`},
+		"calendar and next":  {one(`{calendar: {id: a, open: bye, closed: bye}, next: bye}`), `flow.nodes.n.next: unknown key`},
 		"full hangup":        {one(`{hangup: {now: true}}`), `flow.nodes.n.hangup.now: unknown key`},
 		"given twice":        {"id: f\nid: g\n", `already defined`},
 		"flow twice":         {"[{id: f, start: n, nodes: {n: {hangup: {}}}}, {id: f, start: n, nodes: {n: {hangup: {}}}}]", `flow "f" stands here twice`},
@@ -147,8 +153,9 @@ func TestCheck(t *testing.T) {
 		t.Errorf("with speech: %v", none)
 	}
 	faults := flows[0].Check("site.yaml", Site{
-		Queue:  func(string) bool { return false },
-		Prompt: func(name string) error { return fmt.Errorf("%s: %w", name, errors.ErrUnsupported) },
+		Queue:    func(string) bool { return false },
+		Calendar: func(string) bool { return false },
+		Prompt:   func(name string) error { return fmt.Errorf("%s: %w", name, errors.ErrUnsupported) },
 	})
 	var got []string
 	for _, f := range faults {
@@ -161,6 +168,7 @@ func TestCheck(t *testing.T) {
 		`site.yaml:8:58: flows[0].nodes.status: beep.wav: unsupported operation`,
 		`site.yaml:10:22: flows[0].nodes.tell: say: there is no speech engine`,
 		`site.yaml:11:7: flows[0].nodes.repair: no queue "repair"`,
+		`site.yaml:12:7: flows[0].nodes.hours: no calendar "shop"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -42,10 +42,10 @@ var kinds = []struct {
 	{Collect, true},
 	{HTTP, true},
 	{Queue, true},
+	{Calendar, true},
 	{Hangup, true},
 	{"voicemail", false},
 	{"time", false},
-	{"calendar", false},
 	{"if", false},
 	{"set", false},
 }
@@ -223,7 +223,7 @@ func (g *graph) kind(o object) string {
 	case 1:
 		return found[0]
 	case 0:
-		g.fault(o.node, o.path, "says nothing to do: one of play say menu collect http queue voicemail hangup")
+		g.fault(o.node, o.path, "says nothing to do: one of play say menu collect http queue calendar voicemail hangup")
 	default:
 		g.fault(o.node, o.path, "does %s at once: one a node", strings.Join(found, " and "))
 	}
@@ -243,6 +243,8 @@ func (g *graph) read(o object, n *Node) {
 		g.http(o, n)
 	case Queue:
 		g.queue(o, n)
+	case Calendar:
+		g.calendar(o, n)
 	case Hangup:
 		g.hangup(o)
 	}
@@ -407,6 +409,24 @@ func (g *graph) queue(o object, n *Node) {
 		Timeout: g.target(o, "timeout"), Full: g.target(o, "full"),
 	}
 	n.Next = g.target(o, "next")
+}
+
+func (g *graph) calendar(o object, n *Node) {
+	c, ok := g.inner(o, Calendar)
+	if !ok {
+		return
+	}
+	n.Calendar = CalendarSpec{ID: c.needed("id"), Open: g.neededTarget(c, "open"), Closed: g.neededTarget(c, "closed")}
+	c.close()
+}
+
+// neededTarget is a target that must be given.
+func (g *graph) neededTarget(o object, name string) string {
+	to := g.target(o, name)
+	if to == "" {
+		g.fault(o.node, o.key(name), "is missing")
+	}
+	return to
 }
 
 func (g *graph) hangup(o object) {
