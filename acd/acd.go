@@ -47,18 +47,21 @@ type Queue struct {
 }
 
 // Desk is an agent's place on the floor as screens see it. Call is the one that
-// is talked on there, or wrapped up.
+// is talked on there, or wrapped up. Until is when wrap-up ends by itself, null
+// where the agent ends it; BusySince is null for a desk where nobody talks.
 type Desk struct {
-	ID      string   `json:"id"`
-	Name    string   `json:"name"`
-	State   State    `json:"state"`
-	Reason  string   `json:"reason"`
-	Since   cti.Time `json:"since"`
-	Pending State    `json:"pending"`
-	Phone   bool     `json:"phone"`
-	Away    bool     `json:"away"`
-	Call    string   `json:"call,omitempty"`
-	Queues  []string `json:"queues"`
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	State     State    `json:"state"`
+	Reason    string   `json:"reason"`
+	Since     cti.Time `json:"since"`
+	Until     cti.Time `json:"until"`
+	BusySince cti.Time `json:"busy_since"`
+	Pending   State    `json:"pending"`
+	Phone     bool     `json:"phone"`
+	Away      bool     `json:"away"`
+	Call      string   `json:"call,omitempty"`
+	Queues    []string `json:"queues"`
 }
 
 // QueueStatus is a queue as screens see it. LongestWait is in seconds.
@@ -76,5 +79,6 @@ type DeskRow struct {
 	State  State
 	Reason string
 	Since  time.Time
-	Call   string // the call whose wrap-up it is, or the live one
+	Until  time.Time // zero: as since and the queues have it
+	Call   string    // the call whose wrap-up it is, or the live one
 }

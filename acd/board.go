@@ -263,28 +263,11 @@ func (b *board) ended(d *desk, t *ticket, now time.Time) {
 	d.calls++
 	d.talk += now.Sub(d.answered)
 	d.ticket, d.talking, d.wrapFor, d.overdue = nil, false, t.id, false
-	wrapUp := t.wrapUp(d)
-	if wrapUp <= 0 {
+	if d.share = t.wrapUp(d); d.share <= 0 {
 		b.wrapped(d, now)
 		return
 	}
 	b.move(d, TalkEnded, "", now)
-	b.wrapUntil(d, now.Add(wrapUp))
-}
-
-func (b *board) wrapUntil(d *desk, at time.Time) {
-	d.wrap++
-	wrap := d.wrap
-	b.alarms.set(at, func(now time.Time) {
-		switch {
-		case d.wrap != wrap || d.state != WorkingAfterCall:
-		case d.ticket != nil:
-			b.amend(d, now)
-			d.overdue = true
-		default:
-			b.wrapped(d, now)
-		}
-	})
 }
 
 // wrapped ends wrap-up: ready again, or what the agent wished for.
@@ -316,7 +299,7 @@ func (b *board) linger(d *desk, now time.Time) {
 		b.move(d, SetAfterCall, "", now)
 		return
 	}
-	d.wrap++
+	d.untimed()
 	b.tell(d, "")
 }
 
@@ -339,13 +322,16 @@ func (b *board) setState(d *desk, wish State, reason string, now time.Time) erro
 	switch {
 	case !ok:
 		return fmt.Errorf("%w: %q", ErrBadState, wish)
+	case d.ticket == nil && wish == WorkingAfterCall && d.state == wish:
+		b.extend(d, now)
+		b.tell(d, "")
+		return nil
 	case d.ticket == nil:
 		d.pending, d.pendingReason = "", ""
 		return b.change(d, e, reason, now)
 	case wish == d.state && !d.talking:
-		if wish == WorkingAfterCall { // from here on no timer ends it
-			d.wrap++
-			d.overdue = false
+		if wish == WorkingAfterCall {
+			b.extend(d, now)
 		}
 		wish, reason = "", ""
 	}
@@ -394,9 +380,6 @@ func (b *board) change(d *desk, e Event, reason string, now time.Time) error {
 	}
 	from := d.state
 	if from == to && d.reason == reason && e != TalkEnded {
-		if e == SetAfterCall {
-			d.wrap++ // from here on no timer ends it
-		}
 		return nil
 	}
 	d.state, d.reason, d.since = to, reason, now
@@ -404,6 +387,9 @@ func (b *board) change(d *desk, e Event, reason string, now time.Time) error {
 		b.amend(d, now)
 	}
 	d.enter(from, now)
+	if e == TalkEnded {
+		b.wrapUntil(d, now.Add(d.share))
+	}
 	if e == LogOn {
 		b.note(d.event(cti.EventAgentLoggedOn))
 	}
@@ -416,7 +402,7 @@ func (b *board) change(d *desk, e Event, reason string, now time.Time) error {
 
 func (d *desk) enter(from State, now time.Time) {
 	if from != d.state {
-		d.wrap++
+		d.untimed()
 	}
 	switch d.state {
 	case Ready:

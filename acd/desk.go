@@ -25,8 +25,11 @@ type desk struct {
 	ticket   *ticket // the call that rings or talks here
 	talking  bool
 	answered time.Time
-	wrapFor  string // the call whose wrap-up it is
-	overdue  bool   // wrap-up came to its end while another call rang or ran
+	wrapFor  string        // the call whose wrap-up it is
+	until    time.Time     // when wrap-up ends by itself; zero: the agent ends it
+	share    time.Duration // what its queue allows for wrap-up: by that much it is extended
+	overdue  bool          // wrap-up came to its end while another call rang or ran
+	by       string        // who forces the agent's state, while that is done
 
 	idleSince time.Time
 	calls     int
@@ -80,12 +83,21 @@ func (d *desk) screen() Desk {
 	return Desk{
 		ID: d.agent.ID, Name: d.agent.Name, State: d.state, Reason: d.reason,
 		Since: stamp.At(d.since), Pending: d.pending, Phone: d.phone, Away: d.away,
+		Until: stamp.At(d.until), BusySince: d.busySince(),
 		Call: d.call(), Queues: append([]string{}, d.agent.Queues...),
 	}
 }
 
 func (d *desk) row() DeskRow {
-	return DeskRow{Agent: d.agent.ID, State: d.state, Reason: d.reason, Since: d.since, Call: d.call()}
+	return DeskRow{Agent: d.agent.ID, State: d.state, Reason: d.reason, Since: d.since, Until: d.until, Call: d.call()}
+}
+
+// busySince is when the talk at this desk began.
+func (d *desk) busySince() cti.Time {
+	if !d.talking {
+		return cti.Time{}
+	}
+	return stamp.At(d.answered)
 }
 
 // event tells screens of the desk, in the word for its state or the one given.
@@ -96,8 +108,13 @@ func (d *desk) event(word string) cti.Event {
 			word = cti.EventAgentBusy
 		}
 	}
-	return cti.Event{Type: word, AgentID: d.agent.ID, CallID: d.call(), UserData: map[string]any{
+	data := map[string]any{
 		"name": d.agent.Name, "state": string(d.state), "reason": d.reason, "since": stamp.At(d.since),
 		"pending": string(d.pending), "phone": d.phone, "away": d.away,
-	}}
+		"until": stamp.At(d.until), "busy_since": d.busySince(),
+	}
+	if d.by != "" {
+		data["by"] = d.by
+	}
+	return cti.Event{Type: word, AgentID: d.agent.ID, CallID: d.call(), UserData: data}
 }

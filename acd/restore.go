@@ -26,8 +26,12 @@ func (b *board) rewrap(d *desk, row DeskRow, now time.Time) {
 	if d.state != WorkingAfterCall {
 		d.state, d.reason, d.since = WorkingAfterCall, "", now
 	}
-	d.wrapFor = row.Call
-	b.wrapUntil(d, d.since.Add(d.wrapUp()))
+	d.wrapFor, d.share = row.Call, d.wrapUp()
+	at := d.since.Add(d.share)
+	if row.State == WorkingAfterCall && !row.Until.IsZero() {
+		at = row.Until
+	}
+	b.wrapUntil(d, at)
 }
 
 // wrapUp is the longest wrap-up of a desk's queues.
