@@ -5,7 +5,7 @@ import { clock } from '../src/lib/clock.svelte.ts';
 import { fromRecord, type LiveCall } from '../src/lib/feed.ts';
 import { language } from '../src/lib/i18n/language.svelte.ts';
 
-language.now = 'zh-CN';
+await language.use('zh-CN');
 
 let shown: Record<string, unknown> | undefined;
 

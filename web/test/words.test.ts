@@ -1,8 +1,16 @@
 import { parse } from 'svelte/compiler';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { day, lasting, timeOfDay } from '../src/lib/i18n/format.ts';
-import { en } from '../src/lib/i18n/en.ts';
-import { choose, languages, plural, translate, wordFor, type Key } from '../src/lib/i18n/translate.ts';
+import { en } from '../src/lib/i18n/en/index.ts';
+import { zhCN } from '../src/lib/i18n/zh-CN/index.ts';
+import { choose, load, plural, translate, wordFor, type Key } from '../src/lib/i18n/translate.ts';
+
+const languages = { 'zh-CN': zhCN, en };
+
+beforeAll(async () => {
+  await load('en');
+  await load('zh-CN');
+});
 
 describe('dictionaries', () => {
   const holes = (words: string) => [...words.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
@@ -16,7 +24,7 @@ describe('dictionaries', () => {
   });
 
   it('has no word that is not used', () => {
-    const sources = import.meta.glob(['../src/**/*.svelte', '../src/**/*.ts', '!../src/lib/i18n/{en,zh-CN}.ts'], {
+    const sources = import.meta.glob(['../src/**/*.svelte', '../src/**/*.ts', '!../src/lib/i18n/{en,zh-CN}/*.ts'], {
       query: '?raw',
       import: 'default',
       eager: true,

@@ -38,7 +38,8 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(faultOf(response.status), detail, response.status);
 }
 
-async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** Asks the box below /api/v1; a failure is an ApiError. */
+export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
@@ -54,7 +55,8 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
   return (response.status === 204 ? null : await response.json()) as T;
 }
 
-function query(values: Record<string, string | number | undefined>): string {
+/** The values as what follows a path, without the empty ones. */
+export function query(values: Record<string, string | number | undefined>): string {
   const set = Object.entries(values).filter(([, v]) => v !== undefined && v !== '');
   return set.length === 0 ? '' : `?${new URLSearchParams(set.map(([k, v]) => [k, String(v)]))}`;
 }

@@ -68,13 +68,13 @@ export class Box {
 
   async setState(state: AgentState): Promise<void> {
     this.asking = state;
-    const result = await this.#command('setAgentState', { state });
+    const result = await this.command('setAgentState', { state });
     if (result !== undefined) this.feed = feeds.replied(this.feed, result);
     this.asking = '';
   }
 
   async hangUp(call: string): Promise<void> {
-    await this.#command('clearConnection', { call_id: call });
+    await this.command('clearConnection', { call_id: call });
   }
 
   /** Has a number dialled: the agent's own telephone rings first. False where trouble says why not. */
@@ -86,7 +86,7 @@ export class Box {
       return false;
     }
     this.ordering = true;
-    const made = (await this.#command('makeCall', { to: number })) as { call_id?: string } | null | undefined;
+    const made = (await this.command('makeCall', { to: number })) as { call_id?: string } | null | undefined;
     this.ordering = false;
     if (made === undefined) this.trouble = this.#undialled();
     else if (made?.call_id) this.feed = feeds.withOrder(this.feed, made.call_id, number, clock.now);
@@ -135,8 +135,8 @@ export class Box {
     }
   }
 
-  /** Undefined when it failed; then trouble says why. */
-  async #command(cmd: string, args: Record<string, unknown>): Promise<unknown> {
+  /** Asks the box for something over the socket. Undefined when it failed; then trouble says why. */
+  async command(cmd: string, args: Record<string, unknown>): Promise<unknown> {
     this.trouble = null;
     try {
       return (await this.#socket?.send(cmd, args)) ?? null;

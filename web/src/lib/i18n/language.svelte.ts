@@ -1,7 +1,7 @@
 // The language in use, and everything on the page that depends on it.
 
 import * as format from './format.ts';
-import { choose, plural, translate, wordFor, type Key, type Lang, type Plural, type Values } from './translate.ts';
+import { choose, load, plural, translate, wordFor, type Key, type Lang, type Plural, type Values } from './translate.ts';
 
 const where = 'callbox.lang';
 
@@ -24,7 +24,10 @@ class Language {
     return this.#now;
   }
 
-  set now(lang: Lang) {
+  /** Fetches the words of the language chosen, or of the one to begin with. */
+  async use(lang: Lang = this.#now): Promise<void> {
+    await load(lang);
+    if (lang === this.#now) return;
     this.#now = lang;
     document.documentElement.lang = lang;
     try {

@@ -1,20 +1,36 @@
 // Words and their filling in, without any state.
 
-import { en, type Key, type Words } from './en.ts';
-import { zhCN } from './zh-CN.ts';
+import type { Key, Words } from './en/index.ts';
 
-export type { Key } from './en.ts';
+export type { Key } from './en/index.ts';
 
-export const languages = { 'zh-CN': zhCN, en } satisfies Record<string, Words>;
-export type Lang = keyof typeof languages;
+export type Lang = 'zh-CN' | 'en';
 
 /** Each language by its own name. */
 export const ownNames: Record<Lang, string> = { 'zh-CN': '简体中文', en: 'English' };
 
+const sources: Record<Lang, () => Promise<Words>> = {
+  'zh-CN': async () => (await import('./zh-CN/index.ts')).zhCN,
+  en: async () => (await import('./en/index.ts')).en,
+};
+
+const loaded: Partial<Record<Lang, Words>> = {};
+
+/** Fetches a language's words; nothing can be said in it before. */
+export async function load(lang: Lang): Promise<void> {
+  loaded[lang] ??= await sources[lang]();
+}
+
+function words(lang: Lang): Words {
+  const all = loaded[lang];
+  if (!all) throw new Error(`the words of ${lang} are not loaded`);
+  return all;
+}
+
 export type Values = Record<string, string | number>;
 
 function isLang(value: unknown): value is Lang {
-  return typeof value === 'string' && Object.hasOwn(languages, value);
+  return typeof value === 'string' && Object.hasOwn(ownNames, value);
 }
 
 /** The language to begin with: the one chosen before, else the first the browser asks for that we have. */
@@ -29,7 +45,7 @@ export function choose(kept: string | null, wanted: readonly string[]): Lang {
 
 /** The words for a key, with {names} filled in once: what is filled in is never read again. */
 export function translate(lang: Lang, key: Key, values: Values = {}): string {
-  return languages[lang][key].replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
+  return words(lang)[key].replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole));
 }
 
 type Stem<K> = K extends `${infer S}.other` ? S : never;
@@ -45,5 +61,5 @@ export function plural(lang: Lang, stem: Plural, n: number): string {
 /** The word for one value of a fixed set, or that for unknown ones: never the value itself. */
 export function wordFor(lang: Lang, family: string, value: string | null | undefined, otherwise: Key): string {
   const key = `${family}.${value ?? ''}`;
-  return translate(lang, Object.hasOwn(en, key) ? (key as Key) : otherwise);
+  return translate(lang, Object.hasOwn(words(lang), key) ? (key as Key) : otherwise);
 }

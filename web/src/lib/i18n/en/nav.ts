@@ -1,0 +1,15 @@
+export const nav = {
+  'nav.label': 'Screens',
+  'nav.desk': 'Desk',
+  'nav.floor': 'Floor',
+  'nav.calls': 'Calls',
+  'nav.recordings': 'Recordings',
+  'nav.missed': 'Missed calls',
+  'nav.texts': 'Texts',
+  'nav.chat': 'Chat',
+  'nav.admin': 'Administration',
+  'nav.unknown': 'There is no such page.',
+  'nav.home': 'To the start',
+  'nav.failed': 'This page could not be loaded.',
+  'nav.again': 'Try again',
+} as const;

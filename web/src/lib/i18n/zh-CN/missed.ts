@@ -1,0 +1,3 @@
+import type { missed as en } from '../en/missed.ts';
+
+export const missed: Record<keyof typeof en, string> = {};

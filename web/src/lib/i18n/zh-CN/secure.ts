@@ -1,0 +1,3 @@
+import type { secure as en } from '../en/secure.ts';
+
+export const secure: Record<keyof typeof en, string> = {};

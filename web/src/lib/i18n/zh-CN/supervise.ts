@@ -1,0 +1,3 @@
+import type { supervise as en } from '../en/supervise.ts';
+
+export const supervise: Record<keyof typeof en, string> = {};
