@@ -44,21 +44,24 @@ const (
 	Hangup  = "hangup"
 	// Calendar asks whether a calendar is open now.
 	Calendar = "calendar"
+	// Voicemail takes a message.
+	Voicemail = "voicemail"
 )
 
 // Node is one step of a flow. Only what belongs to its Kind is set; an empty
 // target ends the call.
 type Node struct {
-	Kind     string
-	Prompt   Prompt // of play, say, menu and collect
-	Menu     MenuSpec
-	Collect  CollectSpec
-	HTTP     HTTPSpec
-	Queue    QueueSpec
-	Calendar CalendarSpec
-	Next     string
-	Failed   string // of http and collect
-	Place    Place
+	Kind      string
+	Prompt    Prompt // of play, say, menu and collect; of voicemail the greeting, if any
+	Menu      MenuSpec
+	Collect   CollectSpec
+	HTTP      HTTPSpec
+	Queue     QueueSpec
+	Calendar  CalendarSpec
+	Voicemail VoicemailSpec
+	Next      string
+	Failed    string // of http and collect
+	Place     Place
 }
 
 // Place is where something stands in its file, from 1.
@@ -143,8 +146,8 @@ func (c *checker) fault(name string, at Place, format string, args ...any) {
 }
 
 func (c *checker) node(name string, n Node) {
-	if n.Kind == Queue && c.site.Queue != nil && !c.site.Queue(n.Queue.ID) {
-		c.fault(name, n.Place, "no queue %q", n.Queue.ID)
+	if q := n.queue(); q != "" && c.site.Queue != nil && !c.site.Queue(q) {
+		c.fault(name, n.Place, "no queue %q", q)
 	}
 	if n.Kind == Calendar && c.site.Calendar != nil && !c.site.Calendar(n.Calendar.ID) {
 		c.fault(name, n.Place, "no calendar %q", n.Calendar.ID)
@@ -199,6 +202,8 @@ func (n Node) shape() map[string]any {
 		put(out, "full", n.Queue.Full)
 	case Calendar:
 		out[Calendar] = map[string]any{"id": n.Calendar.ID, "open": n.Calendar.Open, "closed": n.Calendar.Closed}
+	case Voicemail:
+		out[Voicemail] = n.voicemailShape()
 	case Hangup:
 		out[Hangup] = map[string]any{}
 	}

@@ -22,7 +22,9 @@ flows:
       status:  {collect: {prompt: [{say: 请输入工单号}, {play: beep.wav}], var: ticket, max: 12, terminator: "#"}, next: fetch}
       fetch:   {http: {url: "https://tickets.example/{ticket}", var: reply, timeout: 2s}, next: tell, failed: repair}
       tell:    {say: "您的工单状态是{reply.status}", next: bye}
-      repair:  {queue: repair, no_agent: bye, timeout: bye, full: bye}
+      repair:  {queue: repair, no_agent: vm, timeout: bye, full: bye}
+      vm:      {voicemail: {max: 90s, greeting: {say: 请留言}, queue: night}, next: bye}
+      short:   {voicemail: {}}
       hours:   {calendar: {id: shop, open: repair, closed: bye}}
       bye:     {hangup: {}}
 `
@@ -41,9 +43,13 @@ var hotlineFlow = Flow{
 			URL: "https://tickets.example/{ticket}", Var: "reply", Timeout: 2 * time.Second,
 		}},
 		"tell":   {Kind: Say, Prompt: Prompt{{Say: "您的工单状态是{reply.status}"}}, Next: "bye"},
-		"repair": {Kind: Queue, Queue: QueueSpec{ID: "repair", NoAgent: "bye", Timeout: "bye", Full: "bye"}},
-		"hours":  {Kind: Calendar, Calendar: CalendarSpec{ID: "shop", Open: "repair", Closed: "bye"}},
-		"bye":    {Kind: Hangup},
+		"repair": {Kind: Queue, Queue: QueueSpec{ID: "repair", NoAgent: "vm", Timeout: "bye", Full: "bye"}},
+		"vm": {Kind: Voicemail, Prompt: Prompt{{Say: "请留言"}}, Next: "bye", Voicemail: VoicemailSpec{
+			Max: 90 * time.Second, Queue: "night",
+		}},
+		"short": {Kind: Voicemail, Voicemail: VoicemailSpec{Max: 2 * time.Minute}},
+		"hours": {Kind: Calendar, Calendar: CalendarSpec{ID: "shop", Open: "repair", Closed: "bye"}},
+		"bye":   {Kind: Hangup},
 	},
 }
 
@@ -91,7 +97,11 @@ func TestFaults(t *testing.T) {
 		"no nodes":           {"id: f\nstart: n\n", `f.yaml:1:1: flow.nodes: is missing`},
 		"nothing to do":      {one(`{next: bye}`), `says nothing to do`},
 		"two things":         {one(`{play: a.wav, say: hello}`), `does play and say at once`},
-		"not yet":            {one(`{voicemail: {max: 120s}, next: bye}`), `f.yaml:4:7: flow.nodes.n.voicemail: not yet supported`},
+		"not yet":            {one(`{if: {a: 1}, next: bye}`), `f.yaml:4:7: flow.nodes.n.if: not yet supported`},
+		"no message":         {one(`{voicemail: {max: 1s}}`), `f.yaml:4:19: flow.nodes.n.voicemail.max: too short for a message`},
+		"voicemail's queue":  {one(`{voicemail: {queue: [a]}}`), `f.yaml:4:26: flow.nodes.n.voicemail.queue: wants a text`},
+		"voicemail's beep":   {one(`{voicemail: {beep: no}}`), `flow.nodes.n.voicemail.beep: unknown key`},
+		"odd greeting":       {one(`{voicemail: {greeting: a.wav}}`), `flow.nodes.n.voicemail.greeting: wants keys and values`},
 		"set":                {one(`{set: {a: 1}}`), `not yet supported`},
 		"time":               {one(`{time: {}}`), `not yet supported`},
 		"bad key":            {one(`{menu: {prompt: {play: a}, keys: {"12": bye}}}`), `f.yaml:4:40: flow.nodes.n.menu.keys.12: no key of a telephone`},
@@ -168,7 +178,9 @@ func TestCheck(t *testing.T) {
 		`site.yaml:8:58: flows[0].nodes.status: beep.wav: unsupported operation`,
 		`site.yaml:10:22: flows[0].nodes.tell: say: there is no speech engine`,
 		`site.yaml:11:7: flows[0].nodes.repair: no queue "repair"`,
-		`site.yaml:12:7: flows[0].nodes.hours: no calendar "shop"`,
+		`site.yaml:12:7: flows[0].nodes.vm: no queue "night"`,
+		`site.yaml:12:55: flows[0].nodes.vm: say: there is no speech engine`,
+		`site.yaml:14:7: flows[0].nodes.hours: no calendar "shop"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

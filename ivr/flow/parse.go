@@ -44,7 +44,7 @@ var kinds = []struct {
 	{Queue, true},
 	{Calendar, true},
 	{Hangup, true},
-	{"voicemail", false},
+	{Voicemail, true},
 	{"time", false},
 	{"if", false},
 	{"set", false},
@@ -245,6 +245,8 @@ func (g *graph) read(o object, n *Node) {
 		g.queue(o, n)
 	case Calendar:
 		g.calendar(o, n)
+	case Voicemail:
+		g.voicemail(o, n)
 	case Hangup:
 		g.hangup(o)
 	}
