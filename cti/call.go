@@ -346,12 +346,12 @@ func (c *Call) Delivered(agent Ref, leg Leg) {
 
 func (c *Call) popUp(agent Ref, connection string) {
 	c.lookup.tell(agent.ID, func(customer *Customer) {
-		c.note(Event{Type: EventDelivered, AgentID: agent.ID, ConnectionID: connection, UserData: c.pop(customer)})
+		c.note(Event{Type: EventDelivered, AgentID: agent.ID, ConnectionID: connection, UserData: c.pop(agent.ID, customer)})
 	})
 }
 
 // pop is what the agent's screen shows beside the numbers and the queue.
-func (c *Call) pop(customer *Customer) map[string]any {
+func (c *Call) pop(agent string, customer *Customer) map[string]any {
 	r := c.Record()
 	data := r.UserData
 	data["ivr_path"] = r.IVRPath
@@ -365,21 +365,11 @@ func (c *Call) pop(customer *Customer) map[string]any {
 	if c.Origin().Attend != "" { // neither answer nor hang-up is to be offered
 		data["attended"] = true
 	}
-	data["pop_url"], data["customer"] = "", nil
+	data["pop_url"], data["customer"] = c.popURL(agent, customer), nil
 	if customer != nil {
-		data["customer"], data["pop_url"] = *customer, popURL(*customer)
+		customer.show(data)
 	}
 	return data
-}
-
-// popURL is where the agent's work most likely goes on: the first open ticket.
-func popURL(c Customer) string {
-	for _, ticket := range c.OpenTickets {
-		if url, ok := ticket["url"].(string); ok {
-			return url
-		}
-	}
-	return ""
 }
 
 // EndOffer notes how the running offer ended (an Offer… outcome); an agent

@@ -153,7 +153,7 @@ func (v *conversation) popUp(m *member) {
 		more["recalled"] = true
 	}
 	v.call.lookup.tell(m.agent.ID, func(customer *Customer) {
-		data := v.call.pop(customer)
+		data := v.call.pop(m.agent.ID, customer)
 		maps.Copy(data, more)
 		v.call.note(Event{Type: EventDelivered, AgentID: m.agent.ID, ConnectionID: m.leg.ID(), UserData: data})
 	})

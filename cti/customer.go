@@ -16,6 +16,25 @@ type Customer struct {
 	OpenTickets []map[string]any `json:"open_tickets"` // ref, title, status, url
 	History     []map[string]any `json:"history"`      // time, kind, title, ref
 	Extra       map[string]any   `json:"-"`
+
+	// Matches are all who have the number by which this one was found, this one
+	// first; empty where there is no other.
+	Matches []Match `json:"-"`
+}
+
+// Match is one of several customers with the same number.
+type Match struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	VIP  bool   `json:"vip"`
+}
+
+// show puts the customer into what a pop carries.
+func (c Customer) show(data map[string]any) {
+	data["customer"] = c
+	if len(c.Matches) > 1 {
+		data["matches"] = c.Matches
+	}
 }
 
 type plainCustomer Customer

@@ -105,10 +105,9 @@ func (l *lookup) learn(customer Customer, q *inquiry) {
 	l.customer = &customer
 	l.call.update(func(r *CDR) { r.Customer = &Ref{ID: customer.ID, Name: customer.Name} })
 	if l.popped != "" {
-		l.call.note(Event{
-			Type: EventCallInformation, AgentID: l.popped,
-			UserData: map[string]any{"customer": customer, "pop_url": popURL(customer)},
-		})
+		data := map[string]any{"pop_url": l.call.popURL(l.popped, &customer)}
+		customer.show(data)
+		l.call.note(Event{Type: EventCallInformation, AgentID: l.popped, UserData: data})
 	}
 }
 

@@ -96,12 +96,17 @@ func (c *Call) learn(i Information) {
 	if after.From == before.From && after.To == before.To {
 		return
 	}
+	was, is := before.party(), after.party()
+	other := is.E164 != was.E164 || is.Raw != was.Raw
 	c.lookup.complete(func(agent string) {
 		c.renumber(after)
-		c.note(Event{Type: EventCallInformation, AgentID: agent})
+		e := Event{Type: EventCallInformation, AgentID: agent}
+		if other {
+			e.UserData = c.linked(agent)
+		}
+		c.note(e)
 	})
-	was, is := before.party(), after.party()
-	if is.E164 != was.E164 || is.Raw != was.Raw {
+	if other {
 		c.lookup.start(after)
 	}
 }

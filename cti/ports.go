@@ -89,7 +89,8 @@ type Ledger interface {
 
 // Directory knows customers kept in the box.
 type Directory interface {
-	// Find gives the customer with this number; false where there is none.
+	// Find gives the customer with this number, the first of several together
+	// with all Matches; false where there is none.
 	Find(ctx context.Context, n Number) (Customer, bool, error)
 }
 

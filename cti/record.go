@@ -159,10 +159,12 @@ type Pause struct {
 
 // Disposition is what the agent said the call was about.
 type Disposition struct {
-	Code string `json:"code"`
-	Note string `json:"note,omitempty"`
-	By   string `json:"by,omitempty"`
-	Time Time   `json:"time"`
+	Code   string `json:"code"`
+	Note   string `json:"note,omitempty"`
+	Kind   string `json:"kind,omitempty"`   // consult, repair, complaint, purchase
+	Solved *bool  `json:"solved,omitempty"` // by phone; nil: not said
+	By     string `json:"by,omitempty"`
+	Time   Time   `json:"time"`
 }
 
 // Amendment is what may still be filled in a closed record; what is zero stays.

@@ -58,6 +58,7 @@ type Server struct {
 	mu       sync.Mutex // guards what follows; held for map work only
 	router   Router
 	exits    Exits
+	popLink  string // of SetPopLink
 	desks    Desks
 	dialers  map[string]Dialer
 	calls    map[string]*Call
