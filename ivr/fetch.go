@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"callbox/ivr/flow"
 )
@@ -41,7 +40,7 @@ func (w *walk) get(ctx context.Context, spec flow.HTTPSpec) (any, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, spec.Timeout, errSlow)
 	defer cancel()
-	body, err := w.flow.deps.Fetcher.Get(ctx, fill(spec.URL, w.vars, url.PathEscape))
+	body, err := w.flow.deps.Fetcher.Get(ctx, flow.Fill(spec.URL, w.vars, url.PathEscape))
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", spec.URL, err)
 	}
@@ -55,41 +54,4 @@ func (w *walk) get(ctx context.Context, spec flow.HTTPSpec) (any, error) {
 		return nil, fmt.Errorf("read %s: %w", spec.URL, err)
 	}
 	return value, nil
-}
-
-// fill puts variables into a text: {name}, or {name.field.field} inside JSON.
-// What does not exist becomes empty.
-func fill(text string, vars map[string]any, escape func(string) string) string {
-	var out strings.Builder
-	for {
-		before, rest, open := strings.Cut(text, "{")
-		out.WriteString(before)
-		name, after, closed := strings.Cut(rest, "}")
-		if !open || !closed {
-			if open {
-				out.WriteString("{" + rest)
-			}
-			return out.String()
-		}
-		out.WriteString(escape(lookUp(vars, name)))
-		text = after
-	}
-}
-
-func lookUp(vars map[string]any, path string) string {
-	var at any = vars
-	for _, name := range strings.Split(path, ".") {
-		table, ok := at.(map[string]any)
-		if !ok {
-			return ""
-		}
-		at = table[name]
-	}
-	switch v := at.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	}
-	return fmt.Sprint(at)
 }

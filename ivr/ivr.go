@@ -15,23 +15,19 @@ import (
 	"callbox/ivr/flow"
 )
 
-const (
-	// maxVisits is how many nodes one call may pass before its flow counts as
-	// running in circles.
-	maxVisits = 500
-	// promptLimit is how long a caller waits at most for sound that cannot be had.
-	promptLimit = 500 * time.Millisecond
-)
+// promptLimit is how long a caller waits at most for sound that cannot be had.
+const promptLimit = 500 * time.Millisecond
 
 // ErrCircles means that a flow did not come to an end.
 var ErrCircles = errors.New("the flow runs in circles")
 
 // Deps are the parts a flow works with. Fetcher may be nil: http nodes then
-// take their way for a failure.
+// take their way for a failure. Calendars may be nil: nothing is ever closed.
 type Deps struct {
-	Prompts Prompts
-	Queues  Queues
-	Fetcher Fetcher
+	Prompts   Prompts
+	Queues    Queues
+	Fetcher   Fetcher
+	Calendars Calendars
 }
 
 // Flow handles calls by one flow. It holds nothing of a call, so one Flow
@@ -62,7 +58,7 @@ func New(graph flow.Flow, start string, deps Deps) (*Flow, error) {
 func (f *Flow) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) {
 	w := &walk{flow: f, call: call, keys: keys{port: call.Media(), log: call.Log()}, vars: map[string]any{}}
 	next := f.start
-	for range maxVisits {
+	for range flow.MaxVisits {
 		if ctx.Err() != nil {
 			return gone(context.Cause(ctx)), nil
 		}
@@ -77,7 +73,7 @@ func (f *Flow) Handle(ctx context.Context, call *cti.Call) (cti.Outcome, error) 
 		next = step.next
 	}
 	return cti.Outcome{Kind: cti.Failed, Side: cti.BoxSide, Cause: cti.CauseError},
-		fmt.Errorf("flow %s: %w: %d nodes", f.graph.ID, ErrCircles, maxVisits)
+		fmt.Errorf("flow %s: %w: %d nodes", f.graph.ID, ErrCircles, flow.MaxVisits)
 }
 
 // walk is one call's way through a flow.
@@ -98,8 +94,11 @@ type step struct {
 	end  *cti.Outcome
 }
 
+// silent are the kinds of nodes that need no answered call.
+var silent = map[string]bool{flow.Hangup: true, flow.HTTP: true, flow.Calendar: true}
+
 func (w *walk) visit(ctx context.Context, n flow.Node) (step, error) {
-	if n.Kind != flow.Hangup && n.Kind != flow.HTTP {
+	if !silent[n.Kind] {
 		if err := w.call.Answer(ctx); err != nil {
 			return step{}, err
 		}
@@ -116,10 +115,29 @@ func (w *walk) visit(ctx context.Context, n flow.Node) (step, error) {
 		return step{next: w.fetch(ctx, n)}, nil
 	case flow.Queue:
 		return w.queue(ctx, n)
+	case flow.Calendar:
+		return step{next: w.calendar(n.Calendar)}, nil
 	case flow.Hangup:
 		return step{}, nil
 	}
 	return step{}, fmt.Errorf("node of kind %q: %w", n.Kind, cti.ErrNotServed)
+}
+
+// calendar is where a calendar leads at this moment. One that is not there
+// counts as open: a caller is rather heard than turned away.
+func (w *walk) calendar(spec flow.CalendarSpec) string {
+	if w.flow.deps.Calendars == nil {
+		return spec.Open
+	}
+	open, known := w.flow.deps.Calendars.Open(spec.ID, time.Now())
+	switch {
+	case !known:
+		w.call.Log().Error("no such calendar; it counts as open", "calendar", spec.ID)
+		return spec.Open
+	case open:
+		return spec.Open
+	}
+	return spec.Closed
 }
 
 func (w *walk) end(ctx context.Context, s step, err error) (cti.Outcome, error) {

@@ -9,102 +9,35 @@ import (
 	"callbox/ivr/flow"
 )
 
-// verdict is what a key, or none, means to a menu.
-type verdict uint8
-
-const (
-	chosen  verdict = iota // the key leads on
-	again                  // wrong or silent, and there is another try
-	giveUp                 // the tries are used up
-	digit                  // taken, and more may follow (collect only)
-	entered                // the digits are complete (collect only)
-)
-
-// menuTries counts the tries of one visit to a menu. It is pure: a retry is a
-// play after the first, and a wrong key and silence each use one.
-type menuTries struct {
-	spec flow.MenuSpec
-	used int
-}
-
-// key says where k leads.
-func (m *menuTries) key(k rune) (string, verdict) {
-	if next, ok := m.spec.Keys[k]; ok {
-		return next, chosen
-	}
-	return m.silence()
-}
-
-// silence says what no key means.
-func (m *menuTries) silence() (string, verdict) {
-	if m.used == m.spec.Retries {
-		return m.spec.Otherwise, giveUp
-	}
-	m.used++
-	return "", again
-}
-
 // menu plays and asks until a key leads on or the tries are used up. It returns
 // "" when ctx ends.
 func (w *walk) menu(ctx context.Context, n flow.Node) string {
-	tries := menuTries{spec: n.Menu}
+	tries := n.Menu.Tries()
 	for {
 		w.play(ctx, n.Prompt)
 		k, ok := w.keys.next(ctx, n.Menu.Timeout)
 		if ctx.Err() != nil {
 			return ""
 		}
-		if next, v := w.judge(&tries, k, ok); v != again {
+		if next, v := w.judge(tries, k, ok); v != flow.Again {
 			return next
 		}
 	}
 }
 
-func (w *walk) judge(tries *menuTries, k rune, pressed bool) (string, verdict) {
+func (w *walk) judge(tries *flow.Tries, k rune, pressed bool) (string, flow.Verdict) {
 	if !pressed {
-		return tries.silence()
+		return tries.Silence()
 	}
 	w.call.Digits(string(k))
-	return tries.key(k)
-}
-
-// entry gathers the digits of one visit to a collect node. It is pure.
-type entry struct {
-	spec   flow.CollectSpec
-	digits []rune
-	used   int
-}
-
-// key takes k.
-func (e *entry) key(k rune) verdict {
-	if string(k) == e.spec.Terminator {
-		return e.done()
-	}
-	e.digits = append(e.digits, k)
-	if len(e.digits) == e.spec.Max {
-		return entered
-	}
-	return digit
-}
-
-// done is the terminator, or silence: with digits the entry is complete,
-// without any a try is used up.
-func (e *entry) done() verdict {
-	if len(e.digits) > 0 {
-		return entered
-	}
-	if e.used == e.spec.Retries {
-		return giveUp
-	}
-	e.used++
-	return again
+	return tries.Key(k)
 }
 
 // collect plays and takes digits into the node's variable.
 func (w *walk) collect(ctx context.Context, n flow.Node) string {
-	e := entry{spec: n.Collect}
-	for v := again; v != entered; {
-		if v == again {
+	e := n.Collect.Entry()
+	for v := flow.Again; v != flow.Entered; {
+		if v == flow.Again {
 			w.play(ctx, n.Prompt)
 		}
 		k, ok := w.keys.next(ctx, n.Collect.Timeout)
@@ -112,15 +45,15 @@ func (w *walk) collect(ctx context.Context, n flow.Node) string {
 			return ""
 		}
 		if ok {
-			v = e.key(k)
+			v = e.Key(k)
 		} else {
-			v = e.done()
+			v = e.Silence()
 		}
-		if v == giveUp {
+		if v == flow.GiveUp {
 			return n.Failed
 		}
 	}
-	digits := string(e.digits)
+	digits := e.Digits()
 	w.call.Digits(digits)
 	w.set(n.Collect.Var, digits)
 	return n.Next

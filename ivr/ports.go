@@ -3,6 +3,7 @@ package ivr
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"callbox/cti"
 	"callbox/cti/media"
@@ -22,4 +23,10 @@ type Queues interface {
 // Fetcher gets JSON over HTTP; a 404 gives nil.
 type Fetcher interface {
 	Get(ctx context.Context, url string) (json.RawMessage, error)
+}
+
+// Calendars say whether a calendar is open at a moment; false where there is no
+// such calendar. They follow every change at once.
+type Calendars interface {
+	Open(id string, at time.Time) (open, known bool)
 }

@@ -1,4 +1,4 @@
-package ivr
+package flow
 
 import (
 	"net/url"
@@ -19,8 +19,8 @@ func TestFill(t *testing.T) {
 		"open {ticket":               "open {ticket",
 		"} {reply.status}":           "} done",
 	} {
-		if got := fill(text, vars, url.PathEscape); got != want {
-			t.Errorf("fill(%q) = %q, want %q", text, got, want)
+		if got := Fill(text, vars, url.PathEscape); got != want {
+			t.Errorf("Fill(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
