@@ -67,16 +67,6 @@ func (d *document) checkAddress(path, text string) {
 	}
 }
 
-func (h HTTP) check(d *document) {
-	d.checkAddress("http.listen", h.Listen)
-	if h.PublicURL != "" {
-		d.checkURL("http.public_url", h.PublicURL)
-	}
-	if h.TLS != (TLS{}) {
-		d.reject("http.tls", notYet)
-	}
-}
-
 // rejectAll adds the faults that a part found in its own section: each begins
 // with its key below path.
 func (d *document) rejectAll(path string, err error) {

@@ -47,23 +47,6 @@ type Box struct {
 // Location is the box's time zone.
 func (b *Box) Location() *time.Location { return b.location }
 
-// HTTP is where programs and browsers come in.
-type HTTP struct {
-	Listen    string `yaml:"listen"`
-	TLS       TLS    `yaml:"tls"`
-	PublicURL string `yaml:"public_url"`
-}
-
-// TLS is not yet supported beyond its empty form.
-type TLS struct {
-	CertFile   string `yaml:"cert_file"`
-	KeyFile    string `yaml:"key_file"`
-	SelfSigned bool   `yaml:"self_signed"`
-	ACME       struct {
-		Domain string `yaml:"domain"`
-	} `yaml:"acme"`
-}
-
 // SMS are the carriers of texts.
 type SMS struct {
 	Accounts []Account `yaml:"accounts"`
@@ -221,6 +204,7 @@ func read(file string) (*Box, *document) {
 	if err := box.resolve(file); err != nil {
 		d.faults = append(d.faults, Fault{File: file, Text: err.Error()})
 	}
+	box.HTTP.TLS.checkFiles(d)
 	return &box, d
 }
 
@@ -269,7 +253,7 @@ func (b *Box) resolve(file string) error {
 	for i := range b.Voicebox {
 		paths = append(paths, &b.Voicebox[i].Port)
 	}
-	for _, path := range paths {
+	for _, path := range append(paths, b.HTTP.paths()...) {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
