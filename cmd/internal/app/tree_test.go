@@ -21,7 +21,7 @@ var mayImport = map[string]struct {
 	why     string
 }{
 	"cmd":                 {[]string{"*"}, "commands join the parts and are imported by nothing"},
-	"api":                 {[]string{"cti", "acd", "ivr", "sms", "recorder", "storage", "api/doors", "api/webhook"}, "the face shows what the parts know"},
+	"api":                 {[]string{"cti", "acd", "ivr", "ivr/flow", "ivr/calendar", "ivr/try", "sms", "recorder", "storage", "api/doors", "api/webhook"}, "the face shows what the parts know"},
 	"api/doors":           {[]string{"sms"}, "it puts other products' words into a text and back"},
 	"api/webhook":         {nil, "it knows bytes and addresses only"},
 	"web":                 {nil, "pages are files"},
@@ -32,6 +32,8 @@ var mayImport = map[string]struct {
 	"cti/ctitest":         {[]string{"cti", "cti/media"}, "legs and phones for everybody's tests"},
 	"ivr":                 {[]string{"cti", "cti/media", "ivr/flow", "ivr/speech"}, "it walks a call through a flow"},
 	"ivr/flow":            {nil, "a checked graph is pure"},
+	"ivr/calendar":        {nil, "hours are pure"},
+	"ivr/try":             {[]string{"ivr/flow", "ivr/calendar"}, "a dry run is pure"},
 	"ivr/speech":          {[]string{"cti/media", "recorder/wav"}, "prompts are sound from files"},
 	"acd":                 {[]string{"cti", "acd/strategy"}, "devices are rung through the call"},
 	"acd/strategy":        {nil, "a decision is pure"},
