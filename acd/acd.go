@@ -59,6 +59,7 @@ type Desk struct {
 	BusySince cti.Time `json:"busy_since"`
 	Pending   State    `json:"pending"`
 	Phone     bool     `json:"phone"`
+	Device    string   `json:"device"` // that rings: browser, sip, or ""
 	Away      bool     `json:"away"`
 	Call      string   `json:"call,omitempty"`
 	Queues    []string `json:"queues"`

@@ -345,7 +345,7 @@ func (b *board) logOn(d *desk, now time.Time) {
 	if d.state != LoggedOff {
 		return
 	}
-	d.away, d.phone = false, b.deps.Phones.Reachable(d.agent.Extension)
+	d.away, d.phone = false, b.phoneOf(d.agent)
 	b.move(d, LogOn, ReasonLogin, now)
 	b.logOffAt(d, now.Add(LogOffAfter))
 	b.socketGone(d, now)

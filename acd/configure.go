@@ -74,7 +74,7 @@ func (b *board) configureDesks(agents []Agent, now time.Time) {
 			b.desks[a.ID] = d
 		}
 		d.agent, d.removed = a, false
-		d.phone = b.deps.Phones.Reachable(a.Extension)
+		d.phone = b.phoneOf(a)
 		b.order = append(b.order, d)
 	}
 }

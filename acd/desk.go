@@ -17,7 +17,7 @@ type desk struct {
 	pending       State // wished for during a call, "" for none
 	pendingReason string
 
-	phone   bool
+	phone   cti.Device // by which it is rung, "" for none
 	sockets int
 	away    bool
 	removed bool // no longer configured; goes when its call ends
@@ -53,7 +53,7 @@ func (d *desk) ref() cti.Ref { return cti.Ref{ID: d.agent.ID, Name: d.agent.Name
 
 // free says whether a call could be offered here now.
 func (d *desk) free() bool {
-	return d.state == Ready && d.ticket == nil && d.phone && !d.away && !d.removed
+	return d.state == Ready && d.ticket == nil && d.phone != "" && !d.away && !d.removed
 }
 
 func (d *desk) loggedOn() bool { return d.state != LoggedOff && !d.removed }
@@ -73,7 +73,7 @@ func (d *desk) view() strategy.Desk {
 	}
 	return strategy.Desk{
 		ID: d.agent.ID, State: state, Busy: d.talking, Ringing: d.ticket != nil && !d.talking,
-		Phone: d.phone, Away: d.away, Skills: d.agent.Skills,
+		Phone: d.phone != "", Away: d.away, Skills: d.agent.Skills,
 		IdleSince: d.idleSince.UnixNano(), Calls: d.calls, Talk: d.talk,
 	}
 }
@@ -82,7 +82,7 @@ func (d *desk) view() strategy.Desk {
 func (d *desk) screen() Desk {
 	return Desk{
 		ID: d.agent.ID, Name: d.agent.Name, State: d.state, Reason: d.reason,
-		Since: stamp.At(d.since), Pending: d.pending, Phone: d.phone, Away: d.away,
+		Since: stamp.At(d.since), Pending: d.pending, Phone: d.phone != "", Device: d.phone.Scheme(), Away: d.away,
 		Until: stamp.At(d.until), BusySince: d.busySince(),
 		Call: d.call(), Queues: append([]string{}, d.agent.Queues...),
 	}
@@ -110,7 +110,7 @@ func (d *desk) event(word string) cti.Event {
 	}
 	data := map[string]any{
 		"name": d.agent.Name, "state": string(d.state), "reason": d.reason, "since": stamp.At(d.since),
-		"pending": string(d.pending), "phone": d.phone, "away": d.away,
+		"pending": string(d.pending), "phone": d.phone != "", "device": d.phone.Scheme(), "away": d.away,
 		"until": stamp.At(d.until), "busy_since": d.busySince(),
 	}
 	if d.by != "" {

@@ -166,7 +166,11 @@ func (v *visit) ring(ctx context.Context, o offer) (cti.Leg, error) {
 
 // pickedUp rings the phone and waits for the agent, at most ring_timeout.
 func (v *visit) pickedUp(ctx context.Context, o offer) (cti.Leg, error) {
-	leg, err := v.call.Ring(ctx, o.device())
+	dial := v.call.Ring
+	if o.own {
+		dial = v.call.RingOwn
+	}
+	leg, err := dial(ctx, o.device)
 	if err != nil {
 		return nil, err
 	}

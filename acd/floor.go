@@ -14,9 +14,10 @@ import (
 )
 
 // Deps are the parts a floor works with. Announcer may be nil: callers then
-// wait in silence.
+// wait in silence. Browsers may be nil: no page is a phone.
 type Deps struct {
 	Phones    Phones
+	Browsers  Phones
 	Journal   Journal
 	Desks     Desks
 	Announcer Announcer
@@ -202,9 +203,10 @@ func (f *Floor) Attach(agent string) (detach func()) {
 	})
 }
 
-// PhoneChanged says that the phones of an extension came or went. It does not wait.
-func (f *Floor) PhoneChanged(extension string) {
-	f.post(func(b *board, _ time.Time) { b.phoneChanged(extension) })
+// PhoneChanged says that the phones of an extension, or the page that is an
+// agent's, came or went. It does not wait.
+func (f *Floor) PhoneChanged(address string) {
+	f.post(func(b *board, _ time.Time) { b.phoneChanged(address) })
 }
 
 // Configure takes over other agents and queues. Who stays keeps state and

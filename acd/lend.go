@@ -60,19 +60,21 @@ func (f *Floor) lend(ctx context.Context, t cti.Target, call string) (*lent, err
 // Seat is where a user who is to listen in is rung. Part of [cti.Desks].
 func (f *Floor) Seat(ctx context.Context, user string) (cti.Ref, cti.Device, error) {
 	d, err := ask(ctx, f, func(b *board, _ time.Time) (offer, error) {
-		d := b.desks[user]
+		d, page := b.desks[user], b.pageOf(user)
 		switch {
+		case d != nil && !d.removed && d.phone != "":
+			return offer{agent: d.ref(), device: d.phone}, nil
+		case page != "": // who has no desk may have a page
+			return offer{agent: cti.Ref{ID: user, Name: user}, device: page}, nil
 		case d == nil || d.removed:
 			return offer{}, cti.ErrNotFound
-		case d.agent.Extension == "" || !d.phone:
-			return offer{}, errNoPhone
 		}
-		return offer{agent: d.ref(), extension: d.agent.Extension}, nil
+		return offer{}, errNoPhone
 	})
 	if err != nil {
 		return cti.Ref{}, "", fmt.Errorf("user %s: %w", user, err)
 	}
-	return d.agent, d.device(), nil
+	return d.agent, d.device, nil
 }
 
 // lent is a desk in the hands of a call: [cti.Desk].
@@ -87,7 +89,7 @@ type lent struct {
 func (l *lent) Agent() cti.Ref { return l.offer.agent }
 
 // Device is what is to be rung.
-func (l *lent) Device() cti.Device { return l.offer.device() }
+func (l *lent) Device() cti.Device { return l.offer.device }
 
 // Ring is how long it may ring.
 func (l *lent) Ring() time.Duration { return l.offer.ring }

@@ -66,14 +66,13 @@ type ticket struct {
 
 // offer is what the floor answers a waiting call: a desk, or the way out.
 type offer struct {
-	agent     cti.Ref
-	extension string
-	ring      time.Duration
-	why       string
-	out       string // an outcome's kind; "" for a desk
+	agent  cti.Ref
+	device cti.Device
+	ring   time.Duration
+	why    string
+	own    bool   // the agent asked for the call
+	out    string // an outcome's kind; "" for a desk
 }
-
-func (o offer) device() cti.Device { return cti.Device("sip:" + o.extension) }
 
 func (t *ticket) call() strategy.Call {
 	return strategy.Call{Skill: t.wanted.Skill, MinLevel: t.wanted.MinLevel, Agent: t.wanted.Agent, Missed: t.missed}

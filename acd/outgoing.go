@@ -19,6 +19,7 @@ func (f *Floor) Reserve(ctx context.Context, agent, call string) (cti.Ref, cti.H
 	if err != nil {
 		return cti.Ref{}, nil, err
 	}
+	d.offer.own = true
 	return d.offer.agent, outgoing{f, d.ticket, d.offer}, nil
 }
 

@@ -22,7 +22,7 @@ func (b *board) borrow(t *ticket, d *desk, now time.Time) (offer, error) {
 		return offer{}, errInThis
 	case d.ticket != nil:
 		return offer{}, errInCall
-	case !d.phone:
+	case d.phone == "":
 		return offer{}, errNoPhone
 	}
 	return b.lease(t, d, "", now), nil
@@ -37,7 +37,7 @@ func (b *board) lease(t *ticket, d *desk, why string, now time.Time) offer {
 		ring = t.line.ring()
 	}
 	b.alarms.set(now.Add(ring+leaseMargin), func(now time.Time) { b.sweep(d, lease, now) })
-	return offer{agent: d.ref(), extension: d.agent.Extension, ring: ring, why: why}
+	return offer{agent: d.ref(), device: d.phone, ring: ring, why: why}
 }
 
 // attend takes the desk whose own telephone rings, or calls out, where it is

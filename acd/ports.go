@@ -6,9 +6,10 @@ import (
 	"callbox/cti"
 )
 
-// Phones tells whether an extension has a phone that can be rung.
+// Phones tells whether there is a phone that can be rung: a telephone by its
+// extension, a page by its agent's id.
 type Phones interface {
-	Reachable(extension string) bool
+	Reachable(address string) bool
 }
 
 // Journal takes the floor's events. Note never waits for the disk; Amend may,

@@ -112,21 +112,22 @@ type Offer struct {
 
 // LegRecord is one party's part in the record. Loss is in per cent.
 type LegRecord struct {
-	ID               string   `json:"id"`
-	Kind             string   `json:"kind"` // outside, agent, consult, number, supervisor
-	Device           Device   `json:"device"`
-	Codec            string   `json:"codec"`
-	Start            Time     `json:"start"`
-	End              Time     `json:"end"`
-	Loss             float64  `json:"loss"`
-	JitterMS         float64  `json:"jitter_ms"`
-	MOS              *float64 `json:"mos"`
-	RTTMS            *float64 `json:"rtt_ms,omitempty"` // round trip, where the party reports
-	Agent            string   `json:"agent,omitempty"`  // whose part it was
-	Mode             string   `json:"mode,omitempty"`   // of a supervisor, the last one
-	Secure           bool     `json:"secure,omitempty"` // SRTP
-	AnswerConfidence string   `json:"answer_confidence,omitempty"`
-	HangupDetect     string   `json:"hangup_detect,omitempty"`
+	ID               string       `json:"id"`
+	Kind             string       `json:"kind"` // outside, agent, consult, number, supervisor
+	Device           Device       `json:"device"`
+	Codec            string       `json:"codec"`
+	Start            Time         `json:"start"`
+	End              Time         `json:"end"`
+	Loss             float64      `json:"loss"`
+	JitterMS         float64      `json:"jitter_ms"`
+	MOS              *float64     `json:"mos"`
+	RTTMS            *float64     `json:"rtt_ms,omitempty"` // round trip, where the party reports
+	Agent            string       `json:"agent,omitempty"`  // whose part it was
+	Mode             string       `json:"mode,omitempty"`   // of a supervisor, the last one
+	Secure           bool         `json:"secure,omitempty"` // SRTP
+	AnswerConfidence string       `json:"answer_confidence,omitempty"`
+	HangupDetect     string       `json:"hangup_detect,omitempty"`
+	Browser          *BrowserView `json:"browser,omitempty"` // of a page that is the phone
 }
 
 // States of a [Recording].

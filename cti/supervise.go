@@ -66,7 +66,7 @@ func (v *conversation) listenIn(ctx context.Context, by, mode string) (any, erro
 	if err != nil {
 		return nil, fmt.Errorf("phone of %s: %w", by, err)
 	}
-	leg, err := v.call.Ring(ctx, device)
+	leg, err := v.call.RingOwn(ctx, device)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,11 @@ func (c *Call) do(ctx context.Context, cmd Command) (any, error) {
 	if cmd.Name == CmdAnswerCall {
 		return nil, c.lift(ctx, cmd.By)
 	}
-	if cmd.Name == CmdClearConnection && c.withdraw() {
+	if cmd.Name == CmdClearConnection && (c.reject(cmd.By) || c.withdraw()) {
 		return nil, nil
 	}
 	over := c.talkEnds()
-	if over == nil && cmd.Name == CmdClearConnection && c.isNobodys() {
+	if over == nil && cmd.Name == CmdClearConnection && c.isNobodys() && !c.knows(cmd.By) {
 		c.cancel(ErrCanceled)
 		return nil, nil
 	}
