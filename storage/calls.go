@@ -83,6 +83,11 @@ func (j *Journal) amend(tx *sql.Tx, id string, a cti.Amendment) error {
 	if err := mustHit(res, err); err != nil {
 		return err
 	}
+	if a.Disposition != nil {
+		if err := dropNote(tx, id, a.Disposition.By); err != nil {
+			return err
+		}
+	}
 	return j.tellRecord(tx, id)
 }
 

@@ -45,6 +45,7 @@ var kinds = map[string]kind{
 	"routes":    objectKind[Route](routeKind),
 	"flows":     objectKind[Flow](flowKind),
 	"templates": objectKind[sms.Template](templateKind),
+	"desk":      deskKindOfOne(),
 }
 
 func objectKind[T any](name string) kind {
@@ -60,6 +61,13 @@ func objectKind[T any](name string) kind {
 			return appendObject(tx, name, idOf(v), doc)
 		}, func(v T) bool { return idOf(v) != "" }),
 	}
+}
+
+// deskKindOfOne is the desk's settings: one document that is whole.
+func deskKindOfOne() kind {
+	k := objectKind[DeskSettings](deskKind)
+	k.put = putDocs(putDeskSettings, func(DeskSettings) bool { return true })
+	return k
 }
 
 func checkCustomer(c cti.Customer) bool { return c.ID != "" }

@@ -135,6 +135,8 @@ func (j *Journal) write(tx *sql.Tx, e cti.Event) error {
 		return err
 	case e.Type == cti.EventLineState:
 		return j.tellLine(tx, e)
+	case e.Type == cti.EventMessage:
+		return putChat(tx, e)
 	case e.Call == nil:
 		return nil
 	}

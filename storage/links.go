@@ -7,7 +7,7 @@ import (
 )
 
 // ErrDangling: a change would leave something of the site that names what is
-// not there: an agent's or a flow's queue, a route's flow.
+// not there: an agent's or a flow's queue, a route's flow, the desk's template.
 var ErrDangling = errors.New("is named and not there")
 
 // dangling finds the names that lead nowhere, in words.
@@ -20,7 +20,14 @@ SELECT 'route ' || id || ' names flow ' || json_extract(doc, '$.flow') FROM obje
 UNION ALL
 SELECT 'flow ' || f.id || ' names queue ' || json_extract(n.value, '$.queue') FROM objects f, json_each(f.doc, '$.nodes') n
 	WHERE f.kind = 'flow' AND json_extract(n.value, '$.queue') IS NOT NULL
-	AND json_extract(n.value, '$.queue') NOT IN (SELECT id FROM objects WHERE kind = 'queue')`
+	AND json_extract(n.value, '$.queue') NOT IN (SELECT id FROM objects WHERE kind = 'queue')
+UNION ALL
+SELECT 'the desk names template ' || t.value FROM objects d, json_each(d.doc, '$.texts') t
+	WHERE d.kind = 'desk' AND t.value NOT IN (SELECT id FROM objects WHERE kind = 'template')
+UNION ALL
+SELECT 'the desk urges by template ' || json_extract(doc, '$.urge.template') FROM objects
+	WHERE kind = 'desk' AND json_extract(doc, '$.urge.template') != ''
+	AND json_extract(doc, '$.urge.template') NOT IN (SELECT id FROM objects WHERE kind = 'template')`
 
 // linked makes a change of the site and refuses it, naming each name that it
 // would leave leading nowhere. What was so before does not count.

@@ -27,6 +27,7 @@ const (
 	NoticeSMSLate     = "sms.late"
 	NoticeAck         = "notice.ack"
 	NoticeLineState   = "line.state"
+	NoticeTicketUrge  = "ticket.urge"
 )
 
 // Endpoint is one webhook of the configuration: events are names or globs such

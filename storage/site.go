@@ -23,6 +23,7 @@ type Site struct {
 	Calendars json.RawMessage `json:"calendars,omitempty" yaml:"calendars,omitempty"`
 	Customers []cti.Customer  `json:"customers,omitempty" yaml:"customers,omitempty"`
 	Templates []sms.Template  `json:"templates,omitempty" yaml:"templates,omitempty"`
+	Desk      *DeskSettings   `json:"desk,omitempty" yaml:"desk,omitempty"`
 
 	// Hash is the file's that it came from, kept with it; "" keeps the last.
 	Hash string `json:"-" yaml:"-"`
@@ -135,6 +136,7 @@ const (
 	flowKind      = "flow"
 	templateKind  = "template"
 	calendarsKind = "calendars"
+	deskKind      = "desk"
 )
 
 const siteHashKey = "site_hash"
@@ -160,6 +162,7 @@ func (d *DB) applySections(tx *sql.Tx, s Site, agents []Agent) error {
 		section(s.Templates, func() error { return replaceObjects(tx, templateKind, s.Templates) }),
 		section(s.Calendars, func() error { return putObject(tx, calendarsKind, calendarsKind, 0, s.Calendars) }),
 		section(s.Customers, func() error { return d.replaceCustomers(tx, s.Customers) }),
+		applyDesk(tx, s.Desk),
 		keepHash(tx, s.Hash),
 	)
 }
@@ -169,6 +172,13 @@ func section[T any](rows []T, replace func() error) error {
 		return nil
 	}
 	return replace()
+}
+
+func applyDesk(tx *sql.Tx, s *DeskSettings) error {
+	if s == nil {
+		return nil
+	}
+	return putDeskSettings(nil, tx, *s)
 }
 
 func keepHash(tx *sql.Tx, hash string) error {
@@ -199,6 +209,7 @@ func (d *DB) ExportSite(ctx context.Context) (s Site, err error) {
 	}
 	defer tx.Rollback() // it only read
 	var calendars []json.RawMessage
+	var desk []DeskSettings
 	err = errors.Join(
 		load(ctx, tx, &s.Agents, scanAgent, selectAgents+" WHERE listed = 1 ORDER BY id"),
 		loadObjects(ctx, tx, queueKind, &s.Queues),
@@ -206,6 +217,7 @@ func (d *DB) ExportSite(ctx context.Context) (s Site, err error) {
 		loadObjects(ctx, tx, flowKind, &s.Flows),
 		loadObjects(ctx, tx, templateKind, &s.Templates),
 		loadObjects(ctx, tx, calendarsKind, &calendars),
+		loadObjects(ctx, tx, deskKind, &desk),
 		load(ctx, tx, &s.Customers, scanDoc[cti.Customer], "SELECT doc FROM customers ORDER BY id"),
 	)
 	if err != nil {
@@ -213,6 +225,9 @@ func (d *DB) ExportSite(ctx context.Context) (s Site, err error) {
 	}
 	if len(calendars) > 0 {
 		s.Calendars = calendars[0]
+	}
+	if len(desk) > 0 {
+		s.Desk = &desk[0]
 	}
 	return s, nil
 }

@@ -11,6 +11,8 @@ import (
 const (
 	journalKept = 30 * 24 * time.Hour
 	deadKept    = 30 * 24 * time.Hour
+	notesKept   = 30 * 24 * time.Hour
+	chatsKept   = 365 * 24 * time.Hour
 )
 
 // How often Sweep works, and how much of a table one transaction deletes.
@@ -19,8 +21,9 @@ const (
 	sweepRows  = 2000
 )
 
-// Sweep deletes what is past its time, once an hour, until ctx ends: events and
-// dead letters of more than 30 days, sessions and bindings that are over.
+// Sweep deletes what is past its time, once an hour, until ctx ends: events, dead
+// letters and drafts of more than 30 days, chats of more than a year, sessions
+// and bindings that are over.
 func (d *DB) Sweep(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -50,6 +53,9 @@ func (d *DB) SweepOnce(ctx context.Context, now time.Time) error {
 			AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notice = notices.id) LIMIT ?2)`, day(deadKept)},
 		{"unknown door rows", `UPDATE door_rows SET done = 1 WHERE (door, row) IN
 			(SELECT door, row FROM door_rows WHERE done = 0 AND written = 'unknown' AND changed < ?1 LIMIT ?2)`, day(deadKept)},
+		{"notes", `DELETE FROM notes WHERE (call, agent) IN
+			(SELECT call, agent FROM notes WHERE time < ?1 LIMIT ?2)`, day(notesKept)},
+		{"chats", "DELETE FROM chats WHERE id IN (SELECT id FROM chats WHERE time < ?1 LIMIT ?2)", day(chatsKept)},
 		{"sessions", "DELETE FROM sessions WHERE token IN (SELECT token FROM sessions WHERE expires < ?1 LIMIT ?2)", now.UnixMilli()},
 		{"bindings", `DELETE FROM bindings WHERE (user, contact) IN
 			(SELECT user, contact FROM bindings WHERE expires < ?1 LIMIT ?2)`, now.UnixMilli()},
