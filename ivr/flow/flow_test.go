@@ -82,6 +82,29 @@ func TestJSONReadsBack(t *testing.T) {
 	}
 }
 
+func TestYAMLReadsBack(t *testing.T) {
+	src, err := hotlineFlow.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, faults := Parse(src, "flow.yaml")
+	if len(faults) > 0 {
+		t.Fatalf("%v in %s", faults, src)
+	}
+	if diff := cmp.Diff(Flows{hotlineFlow}, got, noPlaces); diff != "" {
+		t.Error(diff)
+	}
+	text := string(src)
+	for _, in := range [][2]string{{"  welcome:", "  menu:"}, {"  menu:", "  repair:"}, {"play:", "next: menu"}} {
+		if strings.Index(text, in[0]) > strings.Index(text, in[1]) {
+			t.Errorf("%q stands behind %q in\n%s", in[0], in[1], text)
+		}
+	}
+	if !strings.Contains(text, "timeout: 5s") {
+		t.Errorf("seconds in\n%s", text)
+	}
+}
+
 // one puts a node beside one that hangs up into a flow; the node stands in line 3.
 func one(node string) string {
 	return "id: f\nstart: n\nnodes:\n  n: " + node + "\n  bye: {hangup: {}}\n"
@@ -214,6 +237,14 @@ func FuzzParse(f *testing.F) {
 			}
 			if back, faults := Parse(again, "f.json"); len(faults) > 0 || len(back) != 1 {
 				t.Fatalf("%s does not read back: %v", again, faults)
+			}
+			tidy, err := one.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, faults := Parse(tidy, "f.yaml")
+			if len(faults) > 0 || len(back) != 1 || !cmp.Equal(back[0], one, noPlaces) {
+				t.Fatalf("%s does not read back: %v", tidy, faults)
 			}
 		}
 	})
