@@ -29,10 +29,13 @@ type faxEar struct {
 func (p *rtpPort) Fax() <-chan string { return p.fax }
 
 // detect sets what is listened for in the party's sound; the same again changes
-// nothing.
+// nothing. A closed port has no ear, however long somebody keeps it.
 func (p *port) detect(want Detect, fax chan<- string) {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
+	if p.isClosed() {
+		want = 0
+	}
 	if want == p.in.detects {
 		return
 	}

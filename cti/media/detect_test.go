@@ -41,6 +41,25 @@ func pressedOf(p *port) (keys string) {
 	return keys
 }
 
+// TestNoEarAfterClose: a port that is closed is kept for a while by whoever
+// answers repeated requests; the 20 kB of an ear are not.
+func TestNoEarAfterClose(t *testing.T) {
+	h := newHall(t, PCMA, PCMA)
+	p, other := &h.ports[0].port, h.ports[1]
+	p.detect(DetectKeys|DetectFax, make(chan string, 1))
+	h.room.Hear(h.ports[0], other)
+	h.beat(1)
+	h.ports[0].shut()
+	h.beat(1) // the room lets go of who left
+	if p.in.ear != nil {
+		t.Errorf("a closed port has an ear with %d users", p.in.ear.users)
+	}
+	p.agreed(Stream{Detect: DetectKeys}, nil)
+	if p.in.ear != nil || p.detects.Load() {
+		t.Error("a closed port got an ear again")
+	}
+}
+
 // TestNoKeysInSpeech: ten minutes of a voice hold no key, nor does what is made up
 // where a part of it is lost.
 func TestNoKeysInSpeech(t *testing.T) {

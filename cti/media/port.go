@@ -144,6 +144,7 @@ func (p *port) end(free func()) {
 		close(p.closed)
 		p.engine.part(p)
 		p.disconnect()
+		p.detect(0, nil)
 		free()
 		p.engine.remove(p)
 	})
