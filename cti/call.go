@@ -47,6 +47,7 @@ type Call struct {
 	pending *Ref          // the agent who is rung or talks
 	talks   chan struct{} // closed when the talk that runs is over; nil: none
 	stop    func(context.Context) Recording
+	ear     *earshot       // of what is recorded
 	ringing map[string]Leg // telephones that ring or rang, by agent
 	outside *hearing       // what is heard of the outside party, once it was answered
 	others  []*hearing     // and of those who joined
@@ -202,19 +203,10 @@ func codec(p media.Port) string {
 	return "PCMA"
 }
 
-// mixed is the sound of a line beside an agent's own telephone: both people are
-// on what is received. The recorder finds that by the method.
-type mixed struct{ media.Port }
-
-// Mixed says that both people are heard on one channel.
-func (mixed) Mixed() bool { return true }
-
 func (c *Call) startRecording() {
-	sound, both := c.leg.Media(), c.Origin().Attend != ""
-	if both {
-		sound = mixed{sound}
-	}
-	stop, err := c.server.deps.Recorder.Record(c.ctx, c.id, sound)
+	both := c.Origin().Attend != "" // the agent's own telephone hangs on the line
+	listens := &earshot{}
+	stop, err := c.server.deps.Recorder.Record(c.ctx, c.id, outside{c.leg.Media(), both, listens})
 	if err != nil {
 		c.log.Error("call is not recorded", "err", err)
 		c.update(func(r *CDR) { r.Recording = Recording{State: RecordingNone, Why: err.Error()} })
@@ -222,7 +214,7 @@ func (c *Call) startRecording() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stop = stop
+	c.stop, c.ear = stop, listens
 	c.record.Recording = Recording{ID: c.id, State: RecordingRunning, Mixed: both}
 }
 
@@ -238,7 +230,7 @@ func (c *Call) stopRecording(ctx context.Context) {
 	done.ID = c.id
 	c.update(func(r *CDR) {
 		r.Recording.endPause()
-		done.Pauses = r.Recording.Pauses
+		done.Pauses, done.Voicemail = r.Recording.Pauses, r.Recording.Voicemail
 		r.Recording = done
 	})
 	c.note(Event{Type: EventRecordStopped, AgentID: c.agentID()})

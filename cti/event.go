@@ -38,6 +38,9 @@ const (
 	EventNoAudio               = "noAudio"
 	EventFaxDetected           = "faxDetected"
 	EventAlarm                 = "alarm"
+	EventVoicemailStarted      = "voicemailStarted"
+	EventVoicemailEnded        = "voicemailEnded"
+	EventMissedChanged         = "missedChanged"
 )
 
 // Event is one thing that happened, as the journal keeps it and screens get

@@ -148,6 +148,8 @@ type Recording struct {
 	Mixed          bool    `json:"mixed,omitempty"`
 	SHA256         string  `json:"sha256,omitempty"`
 	Pauses         []Pause `json:"pauses,omitempty"` // silence stands there
+
+	Voicemail *VoiceMessage `json:"voicemail,omitempty"`
 }
 
 // Pause is a part of a call that is not in its recording.

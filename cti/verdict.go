@@ -86,7 +86,7 @@ func result(o Outcome, r CDR, gone error) string {
 		return ResultAnswered
 	case errors.Is(gone, ErrBlocked):
 		return ResultRejected
-	case o.Kind == Voicemail:
+	case o.Kind == Voicemail, r.Recording.Left():
 		return ResultVoicemail
 	case unreached(gone, r):
 		return ResultFailed

@@ -12,6 +12,8 @@ import (
 func TestJudge(t *testing.T) {
 	boxAnswered := CDR{Times: Times{Answer: stamp.Now()}}
 	talked := CDR{Times: Times{Answer: stamp.Now(), AgentAnswer: stamp.Now()}}
+	message := CDR{Times: boxAnswered.Times, Recording: Recording{Voicemail: &VoiceMessage{Seconds: 2}}}
+	begun := CDR{Times: boxAnswered.Times, Recording: Recording{Voicemail: &VoiceMessage{From: 3}}}
 	ours := CDR{Direction: Out, Times: talked.Times}
 	for name, tt := range map[string]struct {
 		outcome Outcome
@@ -40,6 +42,15 @@ func TestJudge(t *testing.T) {
 		},
 		"caller gives up while an agent rings": {
 			Outcome{}, boxAnswered, WhereRinging, ErrRemoteHangup, verdict{ResultAbandoned, WhereRinging, CauseNormal, CallerSide},
+		},
+		"caller leaves a message": {
+			Outcome{Kind: Gone}, message, WhereIVR, ErrRemoteHangup, verdict{ResultVoicemail, "", CauseNormal, CallerSide},
+		},
+		"caller left a message, and the flow goes on": {
+			Outcome{Kind: Completed}, message, WhereIVR, nil, verdict{ResultVoicemail, "", CauseNormal, BoxSide},
+		},
+		"caller says nothing": {
+			Outcome{Kind: Gone}, begun, WhereIVR, ErrRemoteHangup, verdict{ResultAbandoned, WhereIVR, CauseNormal, CallerSide},
 		},
 		"caller ends the talk": {
 			Outcome{Kind: Talked, Side: CallerSide}, talked, WhereIVR, ErrRemoteHangup, verdict{ResultAnswered, "", CauseNormal, CallerSide},

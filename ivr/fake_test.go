@@ -116,6 +116,8 @@ type store struct {
 	mu     sync.Mutex
 	record cti.CDR
 	digits string
+
+	refuses bool // to record: where the nodes say "unrecorded"
 }
 
 func (s *store) Open(context.Context, cti.CDR) error                { return nil }
@@ -130,9 +132,17 @@ func (s *store) Note(_ context.Context, e cti.Event) error {
 	return nil
 }
 
-func (s *store) Record(context.Context, string, media.Port) (func(context.Context) cti.Recording, error) {
+func (s *store) Record(_ context.Context, _ string, outside media.Port) (func(context.Context) cti.Recording, error) {
+	if s.refuses {
+		return nil, errors.ErrUnsupported
+	}
+	outside.Tap(deaf{})
 	return func(context.Context) cti.Recording { return cti.Recording{} }, nil
 }
+
+type deaf struct{}
+
+func (deaf) Sound(media.Side, int64, []byte) {}
 
 type route struct {
 	handler cti.Handler
@@ -166,7 +176,7 @@ func call(t *testing.T, nodes string, deps ivr.Deps) (*phone, *store) {
 		Leg: ctitest.NewLeg(cti.Origin{Direction: cti.In, DID: "4001234567"}, heard),
 		ear: heard, ended: make(chan struct{}),
 	}
-	s := &store{}
+	s := &store{refuses: strings.Contains(nodes, "unrecorded")}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	server := cti.NewServer(cti.Config{Log: log}, cti.Deps{Recorder: s, Ledger: s})
 	server.SetRouter(route{handler, p})

@@ -1,4 +1,4 @@
-// Package ivr walks a caller through a flow: prompts, menus, queues.
+// Package ivr walks a caller through a flow: prompts, menus, queues, messages.
 //
 // A [Flow] is a [cti.Handler]; it runs in the call's goroutine, and a prompt
 // plays in a guarded goroutine that ends before the next step. ivr knows neither
@@ -117,6 +117,8 @@ func (w *walk) visit(ctx context.Context, n flow.Node) (step, error) {
 		return w.queue(ctx, n)
 	case flow.Calendar:
 		return step{next: w.calendar(n.Calendar)}, nil
+	case flow.Voicemail:
+		return step{next: w.voicemail(ctx, n)}, nil
 	case flow.Hangup:
 		return step{}, nil
 	}

@@ -37,6 +37,13 @@ func (k *keys) pending() bool {
 	}
 }
 
+// forget drops what was pressed ahead of time.
+func (k *keys) forget() {
+	for k.pending() {
+		k.ahead = nil
+	}
+}
+
 // next takes the next key, or reports false after limit without one.
 func (k *keys) next(ctx context.Context, limit time.Duration) (rune, bool) {
 	if k.pending() {

@@ -75,7 +75,12 @@ func (d *DB) recoverCall(ctx context.Context, b broken) error {
 	known := err == nil
 	cdr := crashed(b.cdr, lastSign(b.last, row))
 	if known && row.State != cti.RecordingRunning {
+		was := cdr.Recording
 		cdr.Recording = row.Recording()
+		cdr.Recording.Pauses, cdr.Recording.Voicemail = was.Pauses, cutOff(was.Voicemail, row.Seconds)
+		if cdr.Recording.Left() && *cdr.Result == cti.ResultFailed {
+			*cdr.Result = cti.ResultVoicemail
+		}
 	}
 	if err := d.journal.Close(ctx, cdr); err != nil {
 		return err
@@ -83,6 +88,17 @@ func (d *DB) recoverCall(ctx context.Context, b broken) error {
 	return d.journal.Note(ctx, cti.Event{
 		Type: cti.EventCallCleared, CallID: cdr.ID, Line: cdr.Line, Cause: cti.CauseCrash, AgentID: refID(cdr.Agent),
 	})
+}
+
+// cutOff is a message that ended with its recording, if it had begun.
+func cutOff(v *cti.VoiceMessage, recorded float64) *cti.VoiceMessage {
+	if v == nil || v.Seconds > 0 {
+		return v
+	}
+	if recorded-v.From < 1 { // too short for one
+		return nil
+	}
+	return &cti.VoiceMessage{From: v.From, Seconds: recorded - v.From, Queue: v.Queue}
 }
 
 // lastSign is when the call was last known to live: its last event or the end
