@@ -43,7 +43,8 @@ var kinds = map[string]kind{
 	},
 	"queues":    objectKind[Queue](queueKind),
 	"routes":    objectKind[Route](routeKind),
-	"flows":     objectKind[Flow](flowKind),
+	"calendars": objectKind[Calendar](calendarKind),
+	"flows":     flowDocs(),
 	"templates": objectKind[sms.Template](templateKind),
 	"desk":      deskKindOfOne(),
 }
@@ -155,8 +156,8 @@ func kindOf(name string) (kind, error) {
 	return k, nil
 }
 
-// Documents gives objects of a kind (agents queues routes flows templates
-// customers) by id, without secrets, and the cursor behind the last.
+// Documents gives objects of a kind (agents queues calendars routes flows
+// templates customers) by id, without secrets, and the cursor behind the last.
 func (d *DB) Documents(ctx context.Context, kindName string, p Page) (docs []json.RawMessage, next string, err error) {
 	k, err := kindOf(kindName)
 	if err != nil {
@@ -226,7 +227,7 @@ func (d *DB) DeleteDocument(ctx context.Context, kindName, id string) error {
 			if err := mustHit(tx.Exec(k.drop, id)); err != nil {
 				return err
 			}
-			return dropOrphans(tx)
+			return errors.Join(dropOrphans(tx), dropTexts(tx))
 		})
 	})
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // ErrDangling: a change would leave something of the site that names what is
-// not there: an agent's or a flow's queue, a route's flow, the desk's template.
+// not there: an agent's or a flow's queue, a flow's calendar, a route's flow,
+// the desk's template.
 var ErrDangling = errors.New("is named and not there")
 
 // dangling finds the names that lead nowhere, in words.
@@ -21,6 +22,10 @@ UNION ALL
 SELECT 'flow ' || f.id || ' names queue ' || json_extract(n.value, '$.queue') FROM objects f, json_each(f.doc, '$.nodes') n
 	WHERE f.kind = 'flow' AND json_extract(n.value, '$.queue') IS NOT NULL
 	AND json_extract(n.value, '$.queue') NOT IN (SELECT id FROM objects WHERE kind = 'queue')
+UNION ALL
+SELECT 'flow ' || f.id || ' names calendar ' || json_extract(n.value, '$.calendar.id') FROM objects f, json_each(f.doc, '$.nodes') n
+	WHERE f.kind = 'flow' AND json_extract(n.value, '$.calendar.id') IS NOT NULL
+	AND json_extract(n.value, '$.calendar.id') NOT IN (SELECT id FROM objects WHERE kind = 'calendar')
 UNION ALL
 SELECT 'the desk names template ' || t.value FROM objects d, json_each(d.doc, '$.texts') t
 	WHERE d.kind = 'desk' AND t.value NOT IN (SELECT id FROM objects WHERE kind = 'template')

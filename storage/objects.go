@@ -18,6 +18,8 @@ func idOf(object any) string {
 		return o.Number
 	case Flow:
 		return o.ID
+	case Calendar:
+		return o.ID
 	case sms.Template:
 		return o.ID
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -16,14 +17,14 @@ import (
 // Site is the business: what a supervisor edits. A section that is nil is
 // absent and stays as it is; any other is the whole section.
 type Site struct {
-	Agents    []Agent         `json:"agents,omitempty" yaml:"agents,omitempty"`
-	Queues    []Queue         `json:"queues,omitempty" yaml:"queues,omitempty"`
-	Routes    []Route         `json:"routes,omitempty" yaml:"routes,omitempty"`
-	Flows     []Flow          `json:"flows,omitempty" yaml:"flows,omitempty"`
-	Calendars json.RawMessage `json:"calendars,omitempty" yaml:"calendars,omitempty"`
-	Customers []cti.Customer  `json:"customers,omitempty" yaml:"customers,omitempty"`
-	Templates []sms.Template  `json:"templates,omitempty" yaml:"templates,omitempty"`
-	Desk      *DeskSettings   `json:"desk,omitempty" yaml:"desk,omitempty"`
+	Agents    []Agent        `json:"agents,omitempty" yaml:"agents,omitempty"`
+	Queues    []Queue        `json:"queues,omitempty" yaml:"queues,omitempty"`
+	Routes    []Route        `json:"routes,omitempty" yaml:"routes,omitempty"`
+	Flows     []Flow         `json:"flows,omitempty" yaml:"flows,omitempty"`
+	Calendars []Calendar     `json:"calendars,omitempty" yaml:"calendars,omitempty"`
+	Customers []cti.Customer `json:"customers,omitempty" yaml:"customers,omitempty"`
+	Templates []sms.Template `json:"templates,omitempty" yaml:"templates,omitempty"`
+	Desk      *DeskSettings  `json:"desk,omitempty" yaml:"desk,omitempty"`
 
 	// Hash is the file's that it came from, kept with it; "" keeps the last.
 	Hash string `json:"-" yaml:"-"`
@@ -108,10 +109,11 @@ type Route struct {
 }
 
 // Flow is a flow's document, {id, start, nodes}; what it means is the flow
-// package's.
+// package's. Text is the YAML that somebody wrote it as; "" where nobody did.
 type Flow struct {
-	ID  string
-	Doc json.RawMessage
+	ID   string
+	Doc  json.RawMessage
+	Text string
 }
 
 // MarshalJSON writes the document.
@@ -119,24 +121,51 @@ func (f Flow) MarshalJSON() ([]byte, error) { return f.Doc.MarshalJSON() }
 
 // UnmarshalJSON keeps the document and reads its id.
 func (f *Flow) UnmarshalJSON(b []byte) error {
-	var id struct {
-		ID string `json:"id"`
-	}
-	if err := json.Unmarshal(b, &id); err != nil {
+	id, err := idIn(b)
+	if err != nil {
 		return fmt.Errorf("flow: %w", err)
 	}
-	f.ID, f.Doc = id.ID, append(json.RawMessage(nil), b...)
+	f.ID, f.Doc = id, bytes.Clone(b)
 	return nil
+}
+
+// Calendar is a calendar's document, {id, hours, …}; what it means is the
+// calendar package's.
+type Calendar struct {
+	ID  string
+	Doc json.RawMessage
+}
+
+// MarshalJSON writes the document.
+func (c Calendar) MarshalJSON() ([]byte, error) { return c.Doc.MarshalJSON() }
+
+// UnmarshalJSON keeps the document and reads its id.
+func (c *Calendar) UnmarshalJSON(b []byte) error {
+	id, err := idIn(b)
+	if err != nil {
+		return fmt.Errorf("calendar: %w", err)
+	}
+	c.ID, c.Doc = id, bytes.Clone(b)
+	return nil
+}
+
+func idIn(doc []byte) (string, error) {
+	var named struct {
+		ID string `json:"id"`
+	}
+	err := json.Unmarshal(doc, &named)
+	return named.ID, err
 }
 
 // Kinds of objects, by their places in the database.
 const (
-	queueKind     = "queue"
-	routeKind     = "route"
-	flowKind      = "flow"
-	templateKind  = "template"
-	calendarsKind = "calendars"
-	deskKind      = "desk"
+	queueKind    = "queue"
+	routeKind    = "route"
+	flowKind     = "flow"
+	flowTextKind = "flow_text" // the YAML that a flow was written as
+	templateKind = "template"
+	calendarKind = "calendar"
+	deskKind     = "desk"
 )
 
 const siteHashKey = "site_hash"
@@ -158,9 +187,9 @@ func (d *DB) applySections(tx *sql.Tx, s Site, agents []Agent) error {
 		section(s.Agents, func() error { return replaceAgents(tx, agents) }),
 		section(s.Queues, func() error { return replaceObjects(tx, queueKind, s.Queues) }),
 		section(s.Routes, func() error { return replaceObjects(tx, routeKind, s.Routes) }),
-		section(s.Flows, func() error { return replaceObjects(tx, flowKind, s.Flows) }),
+		section(s.Flows, func() error { return replaceFlows(tx, s.Flows) }),
 		section(s.Templates, func() error { return replaceObjects(tx, templateKind, s.Templates) }),
-		section(s.Calendars, func() error { return putObject(tx, calendarsKind, calendarsKind, 0, s.Calendars) }),
+		section(s.Calendars, func() error { return replaceObjects(tx, calendarKind, s.Calendars) }),
 		section(s.Customers, func() error { return d.replaceCustomers(tx, s.Customers) }),
 		applyDesk(tx, s.Desk),
 		keepHash(tx, s.Hash),
@@ -208,7 +237,6 @@ func (d *DB) ExportSite(ctx context.Context) (s Site, err error) {
 		return s, fmt.Errorf("export site: %w", err)
 	}
 	defer tx.Rollback() // it only read
-	var calendars []json.RawMessage
 	var desk []DeskSettings
 	err = errors.Join(
 		load(ctx, tx, &s.Agents, scanAgent, selectAgents+" WHERE listed = 1 ORDER BY id"),
@@ -216,15 +244,12 @@ func (d *DB) ExportSite(ctx context.Context) (s Site, err error) {
 		loadObjects(ctx, tx, routeKind, &s.Routes),
 		loadObjects(ctx, tx, flowKind, &s.Flows),
 		loadObjects(ctx, tx, templateKind, &s.Templates),
-		loadObjects(ctx, tx, calendarsKind, &calendars),
+		loadObjects(ctx, tx, calendarKind, &s.Calendars),
 		loadObjects(ctx, tx, deskKind, &desk),
 		load(ctx, tx, &s.Customers, scanDoc[cti.Customer], "SELECT doc FROM customers ORDER BY id"),
 	)
 	if err != nil {
 		return Site{}, fmt.Errorf("export site: %w", err)
-	}
-	if len(calendars) > 0 {
-		s.Calendars = calendars[0]
 	}
 	if len(desk) > 0 {
 		s.Desk = &desk[0]
@@ -245,6 +270,11 @@ func (d *DB) Routes(ctx context.Context) (list []Route, err error) {
 // Flows are the site's flows, in its order.
 func (d *DB) Flows(ctx context.Context) (list []Flow, err error) {
 	return list, loadObjects(ctx, d.reader, flowKind, &list)
+}
+
+// Calendars are the site's calendars, in its order.
+func (d *DB) Calendars(ctx context.Context) (list []Calendar, err error) {
+	return list, loadObjects(ctx, d.reader, calendarKind, &list)
 }
 
 // Templates are the site's templates, in its order.

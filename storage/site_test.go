@@ -20,9 +20,10 @@ func site() storage.Site {
 			{ID: "1001", Name: "王芳", Password: "secret-1", Extension: "1001", SIPPassword: "sip-1", Skills: map[string]int{"repair": 5}, Queues: []string{"repair"}},
 			{ID: "boss", Name: "老板", Role: storage.RoleSupervisor, Password: "secret-2"},
 		},
-		Queues: []storage.Queue{{ID: "repair", Name: "报修", RingTimeout: storage.Duration(20e9)}, {ID: "a", Name: "A"}},
-		Routes: []storage.Route{{Number: "4001234567", Flow: "hotline"}},
-		Flows:  []storage.Flow{{ID: "hotline", Doc: json.RawMessage(`{"id":"hotline","start":"bye","nodes":{"bye":{"hangup":{}}}}`)}},
+		Queues:    []storage.Queue{{ID: "repair", Name: "报修", RingTimeout: storage.Duration(20e9)}, {ID: "a", Name: "A"}},
+		Routes:    []storage.Route{{Number: "4001234567", Flow: "hotline"}},
+		Calendars: []storage.Calendar{{ID: "shop", Doc: json.RawMessage(`{"id":"shop","hours":{}}`)}},
+		Flows:     []storage.Flow{{ID: "hotline", Doc: json.RawMessage(`{"id":"hotline","start":"bye","nodes":{"bye":{"hangup":{}}}}`)}},
 		Customers: []cti.Customer{{
 			ID: "c1", Name: "张三", Numbers: []string{"138 0013 8000", "88880001"},
 			Extra: map[string]any{"level": "gold"},
@@ -87,7 +88,7 @@ func TestDocuments(t *testing.T) {
 	ctx := t.Context()
 	good(t, d.ApplySite(ctx, site()))
 	for _, object := range []string{
-		"agents/1001", "queues/repair", "routes/4001234567", "flows/hotline", "templates/work_order", "customers/c1",
+		"agents/1001", "queues/repair", "routes/4001234567", "flows/hotline", "templates/work_order", "customers/c1", "calendars/shop",
 	} {
 		kind, id, _ := strings.Cut(object, "/")
 		doc, err := d.Document(ctx, kind, id)
@@ -129,7 +130,7 @@ func TestNothingIsLeftDangling(t *testing.T) {
 	d := storagetest.Open(t)
 	ctx := t.Context()
 	s := site()
-	s.Flows[0].Doc = json.RawMessage(`{"id":"hotline","start":"q","nodes":{"q":{"queue":"a"}}}`)
+	s.Flows[0].Doc = json.RawMessage(`{"id":"hotline","start":"q","nodes":{"q":{"queue":"a"},"c":{"calendar":{"id":"shop"}}}}`)
 	good(t, d.ApplySite(ctx, s))
 	put := func(kind, doc string) func() error {
 		return func() error { return d.PutDocuments(ctx, kind, []json.RawMessage{json.RawMessage(doc)}) }
@@ -143,6 +144,8 @@ func TestNothingIsLeftDangling(t *testing.T) {
 		"a file's queues":   func() error { return d.ApplySite(ctx, storage.Site{Queues: []storage.Queue{{ID: "b"}}}) },
 		"agent elsewhere":   put("agents", `{"id":"1001","role":"agent","extension":"1001","queues":["nowhere"]}`),
 		"route elsewhere":   put("routes", `{"number":"10010","flow":"nowhere"}`),
+		"a flow's calendar": put("flows", `{"id":"f","start":"c","nodes":{"c":{"calendar":{"id":"nowhere","open":"c","closed":"c"}}}}`),
+		"calendar in use":   func() error { return d.DeleteDocument(ctx, "calendars", "shop") },
 		"another flow's to": put("flows", `{"id":"f","start":"q","nodes":{"q":{"queue":"nowhere"}}}`),
 	} {
 		if err := change(); !errors.Is(err, storage.ErrDangling) {
@@ -219,5 +222,40 @@ func TestDurations(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &d); (err == nil) != good {
 			t.Errorf("%s: %v, %v", text, d, err)
 		}
+	}
+}
+
+// TestFlowsText: the YAML that a flow was written as stays until the flow is
+// put in another form, and goes with the flow.
+func TestFlowsText(t *testing.T) {
+	d := storagetest.Open(t)
+	ctx := t.Context()
+	doc := json.RawMessage(`{"id":"f","start":"a","nodes":{"a":{"hangup":{}}}}`)
+	text := func() string {
+		t.Helper()
+		f, err := d.Flow(ctx, "f")
+		good(t, err)
+		return f.Text
+	}
+	written := storage.Flow{ID: "f", Doc: doc, Text: "id: f # 热线\n"}
+	good(t, d.PutFlow(ctx, written))
+	if got := text(); got != written.Text {
+		t.Errorf("put: %q", got)
+	}
+	good(t, d.PutDocuments(ctx, "flows", []json.RawMessage{doc}))
+	if got := text(); got != "" {
+		t.Errorf("put as a document: %q", got)
+	}
+	good(t, d.ApplySite(ctx, storage.Site{Flows: []storage.Flow{written}}))
+	if got := text(); got != written.Text {
+		t.Errorf("applied: %q", got)
+	}
+	good(t, d.DeleteDocument(ctx, "flows", "f"))
+	if _, err := d.Flow(ctx, "f"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("deleted: %v", err)
+	}
+	good(t, d.PutFlow(ctx, storage.Flow{ID: "f", Doc: doc}))
+	if got := text(); got != "" {
+		t.Errorf("a new one has the old one's text: %q", got)
 	}
 }
