@@ -41,6 +41,17 @@ func (t Template) Fill(vars map[string]any) (string, error) {
 	return text, faults.orNil()
 }
 
+// Vars are the names that the text wants, each once.
+func (t Template) Vars() []string {
+	var names []string
+	for _, found := range variable.FindAllStringSubmatch(t.Text, -1) {
+		if !slices.Contains(names, found[1]) {
+			names = append(names, found[1])
+		}
+	}
+	return names
+}
+
 func unused(vars map[string]any, used map[string]bool) []string {
 	var names []string
 	for name := range vars {

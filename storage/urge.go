@@ -3,10 +3,21 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"callbox/cti"
 	"callbox/internal/stamp"
+	"callbox/sms"
 )
+
+// UrgeVars are what a template by which tickets are urged may have filled in;
+// ack is the link that acknowledges.
+var UrgeVars = []string{"ref", "customer", "number", "agent", "title", "ack"}
+
+// Unurged are the variables of a template that an urge does not know.
+func Unurged(t sms.Template) []string {
+	return slices.DeleteFunc(t.Vars(), func(name string) bool { return slices.Contains(UrgeVars, name) })
+}
 
 // Urge is that somebody asked again for an open ticket.
 type Urge struct {

@@ -57,6 +57,8 @@ func (d *document) checkDocument(kind, path string, doc json.RawMessage) {
 		judge(d, path, doc, checkQueue)
 	case "templates":
 		judge(d, path, doc, checkTemplate)
+	case "desk":
+		judge(d, path, doc, checkDesk)
 	case "routes":
 		judge(d, path, doc, func(d *document, path string, r storage.Route) {
 			if r.Number == "" || r.Flow == "" {
@@ -67,7 +69,7 @@ func (d *document) checkDocument(kind, path string, doc json.RawMessage) {
 }
 
 // judge decodes one document and checks it as the file's objects are checked.
-func judge[T storage.Agent | storage.Queue | storage.Route | sms.Template](
+func judge[T storage.Agent | storage.Queue | storage.Route | sms.Template | storage.DeskSettings](
 	d *document, path string, doc json.RawMessage, check func(*document, string, T),
 ) {
 	var v T

@@ -25,14 +25,18 @@ func Export(s storage.Site) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export templates: %w", err)
 	}
-	text, err := yaml.Marshal(yaml.MapSlice{
+	sections := yaml.MapSlice{
 		{Key: "agents", Value: s.Agents},
 		{Key: "queues", Value: s.Queues},
 		{Key: "routes", Value: s.Routes},
 		{Key: "flows", Value: flows},
 		{Key: "customers", Value: customers},
 		{Key: "templates", Value: templates},
-	})
+	}
+	if s.Desk != nil { // else what holds without settings
+		sections = append(sections, yaml.MapItem{Key: "desk", Value: *s.Desk})
+	}
+	text, err := yaml.Marshal(sections)
 	if err != nil {
 		return nil, fmt.Errorf("export site: %w", err)
 	}

@@ -19,13 +19,14 @@ import (
 
 // Site is site.yaml: what a supervisor edits.
 type Site struct {
-	Agents    []storage.Agent  `yaml:"agents"`
-	Queues    []storage.Queue  `yaml:"queues"`
-	Routes    []storage.Route  `yaml:"routes"`
-	Flows     ast.Node         `yaml:"flows"`
-	Calendars any              `yaml:"calendars"`
-	Customers []map[string]any `yaml:"customers"`
-	Templates []sms.Template   `yaml:"templates"`
+	Agents    []storage.Agent       `yaml:"agents"`
+	Queues    []storage.Queue       `yaml:"queues"`
+	Routes    []storage.Route       `yaml:"routes"`
+	Flows     ast.Node              `yaml:"flows"`
+	Calendars any                   `yaml:"calendars"`
+	Customers []map[string]any      `yaml:"customers"`
+	Templates []sms.Template        `yaml:"templates"`
+	Desk      *storage.DeskSettings `yaml:"desk"`
 
 	// Sections are those present in the file: each is the whole section.
 	Sections map[string]bool `yaml:"-"`
@@ -43,6 +44,12 @@ func (s *Site) Stored(hash string) (storage.Site, error) {
 	keep(&out.Routes, s.Routes, s.Sections["routes"])
 	keep(&out.Templates, s.Templates, s.Sections["templates"])
 	keep(&out.Customers, s.People, s.Sections["customers"])
+	if s.Sections["desk"] {
+		out.Desk = &storage.DeskSettings{}
+		if s.Desk != nil {
+			out.Desk = s.Desk
+		}
+	}
 	keep(&out.Flows, []storage.Flow{}, s.Sections["flows"])
 	for _, graph := range s.Graphs {
 		doc, err := json.Marshal(graph)
@@ -108,7 +115,7 @@ func Check(file string, prompts Prompts) error {
 func readSite(file string, src []byte, prompts Prompts) (*Site, Faults) {
 	site := &Site{Sections: map[string]bool{}}
 	d := decode(file, src, site)
-	for _, section := range []string{"agents", "queues", "routes", "flows", "calendars", "customers", "templates"} {
+	for _, section := range []string{"agents", "queues", "routes", "flows", "calendars", "customers", "templates", "desk"} {
 		_, site.Sections[section] = d.places[section]
 	}
 	site.check(d)
@@ -173,6 +180,7 @@ func (s *Site) check(d *document) {
 		}
 	}
 	s.checkCustomers(d)
+	s.checkDesk(d)
 }
 
 // empty says whether a section that is not built yet holds nothing.
