@@ -88,6 +88,15 @@ func (s *site) refresh(ctx context.Context) error {
 	return errors.Join(s.floor.Configure(agents, queues), s.route(ctx))
 }
 
+// links lets pops lead where the desk's settings say.
+func (s *site) links(ctx context.Context) error {
+	desk, err := s.db.DeskSettings(ctx)
+	if err == nil {
+		s.calls.SetPopLink(desk.Pop.URL)
+	}
+	return err
+}
+
 // desks are the floor's agents (users with an extension) and queues.
 func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
 	stored, err := s.db.Agents(ctx)
@@ -108,7 +117,7 @@ func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
 	return agents, queues, err
 }
 
-// route builds the table of numbers anew.
+// route builds the table of numbers anew, and tells calls where pops lead.
 func (s *site) route(ctx context.Context) error {
 	table, err := newRoutes(ctx, s.db, s.Box.AreaCode, s.floor, ivr.Deps{
 		Prompts: prompts{s.prompts}, Queues: s.floor, Fetcher: fetcher{outbound.Client(s.Box.Outbound.Allow, false)},
@@ -117,7 +126,7 @@ func (s *site) route(ctx context.Context) error {
 		return err
 	}
 	s.calls.SetRouter(table)
-	return nil
+	return s.links(ctx)
 }
 
 // PutDocuments stores objects of a kind, all or none, and lets the parts follow.
