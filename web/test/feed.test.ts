@@ -381,8 +381,13 @@ describe('events', () => {
     expect(after({ type: 'message', id: 'e1', user_data: { from: '班长', text: '开会' } }).note).toEqual({
       id: 'e1',
       from: '班长',
+      name: '班长',
       text: '开会',
     });
+    const own = { type: 'message', user_data: { from: '1001', to: 'boss', name: '王芳', text: '好' } };
+    const feed = feeds.receive({ ...after(), who: '1001' }, { seq: 200, time: at(9), ...own });
+    expect(feed.note).toBeNull();
+    expect(feed.stale.chat).toBe(after().stale.chat + 1);
   });
 });
 

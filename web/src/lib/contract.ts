@@ -35,6 +35,41 @@ export interface Desk {
   away?: boolean;
   call?: string;
   queues?: string[];
+  /** The phone that would ring: in this agent's page, or on the desk. */
+  device?: 'browser' | 'sip' | '';
+  /** When wrap-up ends by itself. */
+  until?: string | null;
+}
+
+/** A reason to be not ready; limit is in seconds. */
+export interface Reason {
+  code: string;
+  name: string;
+  limit?: number;
+}
+
+/** A colleague who is logged in. */
+export interface Person {
+  id: string;
+  name: string;
+  role?: string;
+  state?: AgentState | '';
+  reason?: string;
+  since?: string | null;
+  device?: string;
+  on_call?: boolean | string;
+  queues?: string[];
+  extension?: string;
+}
+
+/** Whether the page may have a microphone, and where it might. */
+export interface Security {
+  https?: boolean;
+  self_signed?: boolean;
+  fingerprint?: string;
+  ca_url?: string;
+  https_url?: string;
+  why?: string;
 }
 
 export interface QueueStatus {
@@ -60,6 +95,13 @@ export interface Customer {
   [more: string]: unknown;
 }
 
+/** One of several customers who have the same number. */
+export interface Match {
+  id: string;
+  name: string;
+  vip: boolean;
+}
+
 export type Result =
   | 'answered'
   | 'abandoned'
@@ -79,6 +121,18 @@ export interface CallTimes {
   acw_end?: string | null;
 }
 
+/** One party's part in a call's record. */
+export interface LegRecord {
+  id: string;
+  kind: string;
+  device?: string;
+  start?: string | null;
+  end?: string | null;
+  agent?: string;
+  /** Of a supervisor: listen, whisper, barge or takeover. */
+  mode?: string;
+}
+
 /** The record of a call; result is null while it runs. */
 export interface CallRecord {
   id: string;
@@ -95,7 +149,8 @@ export interface CallRecord {
   agent?: Ref | null;
   customer?: Ref | null;
   ivr_path?: string[] | null;
-  offers?: { agent: string; start?: string | null; end?: string | null; outcome?: string }[] | null;
+  offers?: { agent: string; start?: string | null; end?: string | null; outcome?: string; why?: string }[] | null;
+  legs?: LegRecord[] | null;
   times: CallTimes;
   recording?: {
     id?: string;
@@ -105,6 +160,7 @@ export interface CallRecord {
     seconds?: number;
     missing_seconds?: number;
     why?: string;
+    pauses?: { start: string; end?: string | null; reason?: string; by?: string }[] | null;
   } | null;
   user_data?: Record<string, unknown> | null;
 }

@@ -7,12 +7,14 @@ import type {
   CallRecord,
   Customer,
   Desk,
+  Match,
   PhoneLine,
   PhoneNumber,
   QueueStatus,
   Ref,
   Snapshot,
 } from './contract.ts';
+import { asks, begun, fromLegs, heard, kept, legOf, noTalk, waits, type Talk } from './talk.ts';
 import { ms } from './time.ts';
 
 /**
@@ -39,6 +41,10 @@ export interface LiveCall {
   /** Who was offered the call or has it; '' for nobody. */
   agent: string;
   customer: Customer | null;
+  /** All who have the number, where it is more than one. */
+  matches: readonly Match[];
+  /** Who is in the call, and where the agent's own part stands. */
+  talk: Talk;
   /** Seconds in the queue until the offer. */
   wait: number | undefined;
   path: string[];
@@ -58,6 +64,8 @@ export interface QueueView extends QueueStatus {
 
 export interface DeskView extends Desk {
   sinceMs: number;
+  /** When wrap-up ends by itself. */
+  untilMs: number | undefined;
   /** The agent is on this call; '' for none. */
   onCall: string;
 }
@@ -74,9 +82,11 @@ export interface Feed {
   desks: Readonly<Record<string, DeskView>>;
   lines: Readonly<Record<string, LineView>>;
   /** Counts up when a list fetched over HTTP is no longer the newest. */
-  stale: { calls: number; texts: number; inbox: number; desks: number; lines: number };
+  stale: { calls: number; texts: number; inbox: number; desks: number; lines: number; chat: number; missed: number };
   /** The last words from another agent or a supervisor. */
-  note: { id: string; from: string; text: string } | null;
+  note: { id: string; from: string; name: string; text: string } | null;
+  /** Who is logged in: what comes from there is no news. */
+  who: string;
 }
 
 export const empty: Feed = {
@@ -86,8 +96,9 @@ export const empty: Feed = {
   queues: {},
   desks: {},
   lines: {},
-  stale: { calls: 0, texts: 0, inbox: 0, desks: 0, lines: 0 },
+  stale: { calls: 0, texts: 0, inbox: 0, desks: 0, lines: 0, chat: 0, missed: 0 },
   note: null,
+  who: '',
 };
 
 type Data = Record<string, unknown>;
@@ -114,10 +125,19 @@ function customerOf(value: unknown): Customer | undefined {
   return data && (data['id'] || data['name']) ? (data as Customer) : undefined;
 }
 
+function matchesOf(value: unknown): Match[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  return value.flatMap((one) => {
+    const data = record(one);
+    const id = text(data?.['id']);
+    return id ? [{ id, name: text(data?.['name']) ?? '', vip: data?.['vip'] === true }] : [];
+  });
+}
+
 // ---- snapshot
 
 function deskView(desk: Desk): DeskView {
-  return { ...desk, sinceMs: ms(desk.since), onCall: desk.state === 'workingAfterCall' ? '' : (desk.call ?? '') };
+  return { ...desk, sinceMs: ms(desk.since), untilMs: known(desk.until), onCall: desk.state === 'workingAfterCall' ? '' : (desk.call ?? '') };
 }
 
 function queueView(queue: QueueStatus, now: number): QueueView {
@@ -169,22 +189,41 @@ function known(time: string | null | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** A call's record as the live call it is or was. */
-export function fromRecord(call: CallRecord): LiveCall {
+/** Whether a call rings at an agent just now. */
+function isOffered(call: CallRecord, agent: string): boolean {
+  const offer = agent ? call.offers?.findLast((one) => one.agent === agent) : undefined;
+  return !!offer && !offer.end && !call.times.hangup;
+}
+
+/** Whose a call is, seen from agent `mine`: one who takes part in it, or whose telephone rings, sees it as the own one. */
+function holderOf(call: CallRecord, mine: string): string {
+  const offer = call.offers?.at(-1);
+  if (mine && (legOf(call, mine) || isOffered(call, mine))) return mine;
+  return call.agent?.id || (offer && !offer.end ? offer.agent : '');
+}
+
+/** A call's record as the live call it is or was, seen from agent `mine`. */
+export function fromRecord(call: CallRecord, mine = ''): LiveCall {
   const data = call.user_data ?? {};
   const offer = call.offers?.at(-1);
+  const agent = holderOf(call, mine);
+  const talk = fromLegs(call, agent);
+  const rings = !!call.legs?.length && !talk.own && isOffered(call, mine);
+  const phase = rings ? 'ringing' : phaseOf(call);
   return {
     id: call.id,
     direction: call.direction,
-    phase: phaseOf(call),
+    phase: phase === 'talking' && waits(talk) ? 'held' : phase,
     number: call.direction === 'out' ? call.to : call.from,
     did: call.did ?? '',
     line: call.line ?? '',
     attended: isAttended(call),
     why: whyOf(call),
     queue: call.queue ?? null,
-    agent: call.agent?.id || (offer && !offer.end ? offer.agent : ''),
+    agent,
     customer: customerOf(data['customer']) ?? customerOf(call.customer) ?? null,
+    matches: matchesOf(data['matches']) ?? [],
+    talk,
     wait: number(data['wait']) ?? waitOf(call),
     path: texts(data['ivr_path']) ?? call.ivr_path ?? [],
     popUrl: text(data['pop_url']) ?? '',
@@ -200,34 +239,39 @@ function byId<T extends { id: string }>(all: readonly T[]): Record<string, T> {
 }
 
 function fromSnapshot(feed: Feed, shot: Snapshot): Feed {
-  const calls = byId((shot.calls ?? []).map(fromRecord));
+  const records = shot.calls ?? [];
+  const mine = shot.agent?.id ?? '';
+  const calls = byId(records.map((call) => fromRecord(call, mine)));
   // The card of a call that ended stays through wrap-up, also over a reconnect.
-  const kept = Object.values(feed.calls).filter((c) => isEnded(c) && !calls[c.id]);
+  const ended = Object.values(feed.calls).filter((c) => isEnded(c) && !calls[c.id]);
   const me = shot.agent?.id ? deskView(shot.agent) : null;
+  const legs = records.flatMap((call) => call.legs ?? []);
+  const gone = (connection: string) => legs.some((leg) => leg.id === connection && !!ms(leg.end));
   return {
     ...feed,
     seq: shot.seq,
     me,
-    calls: { ...byId(kept), ...carryOver(calls, feed.calls) },
+    calls: { ...byId(ended), ...carryOver(calls, feed.calls, gone) },
     queues: byId((shot.queues ?? []).map((q) => queueView(q, ms(shot.time)))),
-    stale: {
-      calls: feed.stale.calls + 1,
-      texts: feed.stale.texts + 1,
-      inbox: feed.stale.inbox + 1,
-      desks: feed.stale.desks + 1,
-      lines: feed.stale.lines + 1,
-    },
+    stale: allStale(feed.stale),
   };
 }
 
+function allStale(stale: Feed['stale']): Feed['stale'] {
+  return Object.fromEntries(Object.entries(stale).map(([list, n]) => [list, n + 1])) as Feed['stale'];
+}
+
 /** A record names the customer only; what an earlier pop said about the same one is kept. */
-function carryOver(calls: Record<string, LiveCall>, before: Feed['calls']): Record<string, LiveCall> {
+function carryOver(calls: Record<string, LiveCall>, before: Feed['calls'], gone: (connection: string) => boolean): Record<string, LiveCall> {
   const merged = Object.values(calls).map((call) => {
     const old = before[call.id];
     if (!old) return call;
     const customer = old.customer ?? call.customer;
     const attended = call.attended || old.attended;
-    return { ...call, attended, customer, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
+    const matches = call.matches.length > 0 ? call.matches : old.matches;
+    const talk = kept(call.talk, old.talk, gone);
+    const phase = call.phase === 'talking' && waits(talk) ? 'held' : call.phase;
+    return { ...call, phase, talk, attended, customer, matches, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
   });
   return byId(merged);
 }
@@ -260,6 +304,8 @@ function moved(desk: DeskView, event: BoxEvent): DeskView {
   if (changed || 'pending' in data) next.pending = isState(data['pending']) ? data['pending'] : '';
   if (typeof data['phone'] === 'boolean') next.phone = data['phone'];
   if (typeof data['away'] === 'boolean') next.away = data['away'];
+  if (data['device'] === 'browser' || data['device'] === 'sip' || data['device'] === '') next.device = data['device'];
+  if (changed || 'until' in data) next.untilMs = known(text(data['until']));
   if (event.type === 'agentBusy') next.onCall = event.call_id ?? text(data['call']) ?? desk.onCall;
   else if (said) next.onCall = '';
   if (event.call_id && state === 'workingAfterCall') next.call = event.call_id;
@@ -329,6 +375,8 @@ function begin(event: BoxEvent): LiveCall {
     queue: null,
     agent: '',
     customer: null,
+    matches: [],
+    talk: noTalk,
     wait: undefined,
     path: [],
     popUrl: '',
@@ -353,6 +401,7 @@ function informed(call: LiveCall, event: BoxEvent): LiveCall {
   if (data['attended'] === true) next.attended = true;
   if (event.queue?.id) next.queue = event.queue;
   next.customer = customerOf(data['customer']) ?? call.customer;
+  next.matches = matchesOf(data['matches']) ?? call.matches;
   next.wait = number(data['wait']) ?? call.wait;
   next.path = texts(data['ivr_path']) ?? call.path;
   next.popUrl = text(data['pop_url']) ?? call.popUrl;
@@ -367,13 +416,31 @@ function comes(call: LiveCall, event: BoxEvent): LiveCall {
 /** The pop. Who calls out from an own telephone has lifted it already. */
 function rings(call: LiveCall, event: BoxEvent): LiveCall {
   const phase = call.direction === 'out' && call.attended ? 'dialling' : 'ringing';
-  return { ...call, phase, agent: event.agent_id || call.agent, rang: ms(event.time), ended: undefined };
+  return { ...call, phase, agent: event.agent_id || call.agent, talk: begun(call.talk, event), rang: ms(event.time), ended: undefined };
 }
 
 function talks(call: LiveCall, event: BoxEvent): LiveCall {
   const agent = event.agent_id || call.agent;
   const talked = call.talked !== undefined && call.agent === agent ? call.talked : ms(event.time);
-  return { ...call, phase: 'talking', agent, talked, ended: undefined };
+  return { ...call, phase: 'talking', agent, talk: begun(call.talk, event), talked, ended: undefined };
+}
+
+/** What happens among those who talk; undefined where it is the call's own matter. */
+function among(feed: Feed, call: LiveCall | undefined, event: BoxEvent): LiveCall | undefined {
+  const running = call && (call.phase === 'talking' || call.phase === 'held');
+  const talk = call && (running || recording.includes(event.type)) ? heard(call.talk, event, call.agent) : undefined;
+  if (!call || !talk) return undefined;
+  const next = { ...call, talk };
+  if (running) next.phase = waits(talk) ? 'held' : 'talking';
+  return event.type === 'transferred' ? inherited(feed, next, event) : next;
+}
+
+/** A supervisor sees a call go from one agent to the other; who gave it away sees it end. */
+function inherited(feed: Feed, call: LiveCall, event: BoxEvent): LiveCall {
+  const { asked } = call.talk;
+  if (!asked?.answered || asked.connection !== event.connection_id || call.agent === feed.me?.id) return call;
+  const talk: Talk = { ...call.talk, own: asked.connection, asked: null, standing: 'talking', stood: ms(event.time) };
+  return { ...call, phase: 'talking', agent: asked.agent || call.agent, talk };
 }
 
 /** One party has left: over if it is the agent who has or was offered the call, nothing otherwise. */
@@ -410,14 +477,13 @@ const callMoves: ReadonlyMap<string, Move> = new Map<string, Move>([
   ['diverted', leftQueue],
   ['delivered', rings],
   ['established', talks],
-  ['held', (call) => ({ ...call, phase: 'held' })],
-  ['retrieved', (call) => ({ ...call, phase: 'talking' })],
   ['callInformation', (call) => call],
   ['connectionCleared', leaves],
   ['callCleared', ends],
   ['failed', leaves],
 ]);
 
+const recording = ['recordStarted', 'recordPaused', 'recordStopped'];
 const changesRecord = ['established', 'callCleared', 'recordStopped'];
 const changesLine = ['offered', 'delivered', 'established', 'failed', 'callCleared'];
 
@@ -430,9 +496,12 @@ function isColleagues(feed: Feed, call: LiveCall | undefined, event: BoxEvent): 
 
 function onCall(feed: Feed, event: BoxEvent): Feed {
   const id = event.call_id ?? '';
-  const move = isColleagues(feed, feed.calls[id], event) ? undefined : callMoves.get(event.type);
   let { calls, desks } = feed;
   const before = calls[id];
+  const theirs = isColleagues(feed, before, event);
+  const told = theirs ? undefined : among(feed, before, event);
+  if (told) calls = { ...calls, [id]: told };
+  const move = theirs || told ? undefined : callMoves.get(event.type);
   const ending = event.type === 'callCleared' || event.type === 'connectionCleared' || event.type === 'failed';
   if (id && move && (before || !ending)) {
     const { [id]: _, ...others } = calls;
@@ -467,8 +536,10 @@ function seated(desks: Feed['desks'], id: string, event: BoxEvent, call: LiveCal
 function onNote(feed: Feed, event: BoxEvent): Feed {
   const data = event.user_data ?? {};
   const words = text(data['text']);
-  if (!words) return feed;
-  return { ...feed, note: { id: event.id ?? String(event.seq), from: text(data['from']) ?? '', text: words } };
+  const stale = { ...feed.stale, chat: feed.stale.chat + 1 };
+  const from = text(data['from']) ?? '';
+  if (!words || (from && from === feed.who)) return { ...feed, stale };
+  return { ...feed, stale, note: { id: event.id ?? String(event.seq), from, name: text(data['name']) || from, text: words } };
 }
 
 /** The feed after one event of the journal; one that was seen before changes nothing. */
@@ -490,6 +561,8 @@ function onEvent(feed: Feed, event: BoxEvent): Feed {
       return onLine(next, event);
     case 'message':
       return onNote(next, event);
+    case 'missedChanged':
+      return { ...next, stale: { ...next.stale, missed: next.stale.missed + 1 } };
     default:
       return onCall(next, event);
   }
@@ -532,6 +605,23 @@ export function withOrder(feed: Feed, id: string, to: string, now: number): Feed
   const event: BoxEvent = { seq: 0, time: '', type: '', call_id: id };
   const call: LiveCall = { ...begin(event), direction: 'out', phase: 'ringing', number: { raw: to }, agent: feed.me.id, began: now, rang: now };
   return { ...feed, calls: { ...tidied(feed.calls, call), [id]: call } };
+}
+
+/** The agent asks somebody, whose leg the box has just named, in the words of `who`. */
+export function withAsked(feed: Feed, id: string, connection: string, who: { agent: string; label: string }, now: number): Feed {
+  const call = feed.calls[id];
+  if (!call || (call.phase !== 'talking' && call.phase !== 'held')) return feed;
+  return { ...feed, calls: { ...feed.calls, [id]: { ...call, phase: 'held', talk: asks(call.talk, connection, who, now) } } };
+}
+
+/** A talk with what its record knows beside the events: the legs, and whether it is recorded. */
+export function withRecord(feed: Feed, record: CallRecord): Feed {
+  const call = feed.calls[record.id];
+  if (!call || (call.phase !== 'talking' && call.phase !== 'held')) return feed;
+  const known = fromLegs(record, call.agent);
+  const talk: Talk = { ...call.talk, own: call.talk.own || known.own, outside: known.outside || call.talk.outside };
+  if (talk.recording === 'unknown') Object.assign(talk, { recording: known.recording, paused: known.paused });
+  return { ...feed, calls: { ...feed.calls, [record.id]: { ...call, talk } } };
 }
 
 /** A call that the snapshot did not hold: the one whose wrap-up this is. */
@@ -600,6 +690,11 @@ export function current(feed: Feed, now = 0): LiveCall | undefined {
     mine.find((c) => c.phase === 'ringing') ??
     mine.find(over)
   );
+}
+
+/** Whether somebody calls this agent: from outside, or a colleague who hands the call on. */
+export function isIncoming(call: LiveCall): boolean {
+  return call.direction === 'in' || call.talk.errand !== '';
 }
 
 /** Whether all that is known of a customer is a name. */
