@@ -41,7 +41,8 @@ import (
 type Config struct {
 	Version    string
 	PublicURL  string       // how browsers reach the box, if not by its own address
-	Secure     bool         // the cookie goes over https only
+	Secure     bool         // the cookie goes over https only, however a browser came
+	Way        Way          // how browsers reach the box
 	Recordings string       // the folder below which recordings lie
 	Pages      http.Handler // the web pages: everything that is not a route
 	Accounts   []doors.Account
@@ -142,7 +143,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	}
 	a.doors = doors.New(doors.Config{Accounts: cfg.Accounts, Zone: cfg.Zone, Log: cfg.Log},
 		doors.Deps{Keys: doorKeys{deps.Keys}, Texter: doorTexter{deps.Texter}, Texts: doorTexts{deps.Texts}})
-	a.routes = slices.Concat(table(), objects(), doorRoutes(), links())
+	a.routes = slices.Concat(table(), objects(), doorRoutes(), links(), trust())
 	a.huma = humago.New(muxOf{a}, humaConfig(cfg.Version))
 	a.mountAll()
 	a.handler = a.wrapped(a.mux)

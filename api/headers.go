@@ -47,7 +47,9 @@ func requestOf(ctx context.Context) *http.Request {
 func (a *API) wrapped(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := guard.Call(func() {
+			r = a.cfg.Way.asSent(r)
 			headers(w, r)
+			a.strict(w, r)
 			limits(w, r)
 			if err := a.crossSite.Check(r); err != nil {
 				a.fail(w, r, huma.NewError(http.StatusForbidden, "refused: the request comes from another site"))

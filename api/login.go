@@ -180,7 +180,7 @@ func (a *API) login(ctx context.Context, in *loginIn) (*loginOut, error) {
 		return nil, fmt.Errorf("log on: %w", err)
 	}
 	out := &loginOut{Body: me{User: u.ID, Role: u.Role, Name: u.Name}}
-	out.SetCookie = a.cookie(token, int(wholeLife.Seconds()))
+	out.SetCookie = a.cookie(r, token, int(wholeLife.Seconds()))
 	return out, nil
 }
 
@@ -255,10 +255,10 @@ func (a *API) close(ctx context.Context, token string) error {
 	return nil
 }
 
-func (a *API) cookie(token string, age int) http.Cookie {
+func (a *API) cookie(r *http.Request, token string, age int) http.Cookie {
 	return http.Cookie{
 		Name: cookie, Value: token, Path: "/", MaxAge: age,
-		HttpOnly: true, Secure: a.cfg.Secure, SameSite: http.SameSiteStrictMode,
+		HttpOnly: true, Secure: a.cfg.Secure || a.secure(r), SameSite: http.SameSiteStrictMode,
 	}
 }
 
@@ -278,7 +278,7 @@ func (a *API) logout(ctx context.Context, _ *struct{}) (*logoutOut, error) {
 	if _, err := a.deps.Floor.LogOff(ctx, who.ID); err != nil && !errors.Is(err, cti.ErrNotFound) {
 		return nil, fmt.Errorf("log off: %w", err)
 	}
-	return &logoutOut{SetCookie: a.cookie("", -1)}, nil
+	return &logoutOut{SetCookie: a.cookie(requestOf(ctx), "", -1)}, nil
 }
 
 type meOut struct{ Body me }

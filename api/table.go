@@ -181,6 +181,7 @@ func table() []route {
 		{"POST", "/api/v1/login", "log in with {user, password}", open, serve((*API).login)},
 		{"POST", "/api/v1/logout", "end the session", anybody, made(http.StatusNoContent, (*API).logout)},
 		{"GET", "/api/v1/me", "who is logged in", anybody, serve((*API).me)},
+		{"GET", "/api/v1/security", "why there is no microphone", open, serve((*API).security)},
 		{"GET", "/api/v1/ws", "the WebSocket, subprotocol " + subprotocol, socketScope, mountSocket},
 
 		{"POST", "/api/v1/sms/jobs", "send a text to one or many", textWrite, mountJob},

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,11 +20,11 @@ import (
 	"callbox/api"
 	"callbox/cmd/internal/config"
 	"callbox/cmd/internal/control"
+	"callbox/cmd/internal/front"
 	"callbox/cmpp/client"
 	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/cti/sip"
-	"callbox/internal/guard"
 	"callbox/internal/outbound"
 	"callbox/internal/seal"
 	"callbox/ivr/speech"
@@ -51,7 +50,7 @@ type Options struct {
 
 // Ready says where the daemon really listens.
 type Ready struct {
-	HTTP string   // http://127.0.0.1:8080
+	HTTP string   // http://127.0.0.1:8080, or https://
 	SIP  []string // udp://127.0.0.1:5060 …
 }
 
@@ -79,7 +78,7 @@ type app struct {
 	gateway  *sms.Gateway
 	doors    []*door.Door
 	site     *site
-	listener net.Listener
+	front    *front.Front
 	health   statuses
 }
 
@@ -93,7 +92,7 @@ func Run(ctx context.Context, o Options) error {
 	a.life = lifecycle{log: o.Log, fail: fail}
 	failed := a.build(work)
 	if failed == nil {
-		o.Ready(Ready{HTTP: "http://" + a.listener.Addr().String(), SIP: a.phones.Addrs()})
+		o.Ready(Ready{HTTP: a.front.URL(), SIP: a.phones.Addrs()})
 		a.serve(work)
 		a.drain()
 		if ctx.Err() == nil {
@@ -291,30 +290,25 @@ func (a *app) followPhones(ctx context.Context) error {
 	}
 }
 
-// listen takes the port of the pages; nothing is answered before openFace. It
+// listen takes the ports of the pages; nothing is answered before openFace. It
 // stands before the texts, whose links lead there.
 func (a *app) listen(ctx context.Context) (err error) {
-	var d net.ListenConfig
-	if a.listener, err = d.Listen(ctx, "tcp", a.Box.HTTP.Listen); err != nil {
-		return fmt.Errorf("http.listen: %w", err)
+	if a.front, err = front.Open(ctx, front.Config{HTTP: a.Box.HTTP, Data: a.Box.Data, Log: a.Log}); err != nil {
+		return err
 	}
-	a.life.onStop("http port", func() error {
-		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil // by whoever served it
-	})
+	a.life.onStop("http ports", a.front.Close)
 	return nil
 }
 
 // linkBase is what links in texts begin with.
 func (a *app) linkBase() string {
-	if public := strings.TrimRight(a.Box.HTTP.PublicURL, "/"); public != "" {
-		return public
-	}
-	base := "http://" + a.listener.Addr().String()
-	if len(a.Box.SMS.Accounts) > 0 {
+	base, certain := a.front.LinkBase()
+	switch {
+	case len(a.Box.SMS.Accounts) == 0:
+	case !certain:
 		a.Log.Warn("http.public_url is not set: links in texts ({ack}) lead to the box's own address, which phones may not reach", "address", base)
+	case a.front.Authority() != nil && strings.HasPrefix(base, "https:"):
+		a.Log.Warn("links in texts ({ack}) lead to a certificate of the box's own authority, of which phones warn their owners", "address", base)
 	}
 	return base
 }
@@ -348,12 +342,9 @@ func (a *app) openTexts(context.Context) error {
 	return nil
 }
 
-// httpGrace is how long requests under way may take when the daemon stops.
-const httpGrace = 2 * time.Second
-
 func (a *app) openFace(context.Context) error {
 	face, err := api.New(api.Config{
-		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Recordings: a.Box.Data,
+		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Way: a.way(), Recordings: a.Box.Data,
 		Pages: web.Handler(), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones},
@@ -366,10 +357,16 @@ func (a *app) openFace(context.Context) error {
 	}
 	a.life.start("api", face.Run)
 	a.life.start("http", func(ctx context.Context) error {
-		// Screens are closed by the face itself.
-		return guard.Serve(ctx, api.NewServer(face.Handler(), a.Log), a.listener, httpGrace, a.Log)
+		return a.front.Run(ctx, face.Handler()) // screens are closed by the face itself
 	})
 	return nil
+}
+
+// way is how browsers reach the box, for the pages that explain it.
+func (a *app) way() api.Way {
+	return api.Way{
+		TLS: a.front.Secure(), Authority: a.front.Authority(), Domain: a.front.Domain(), Proxies: a.Box.HTTP.TrustedProxies,
+	}
 }
 
 func (a *app) openControl(context.Context) error {

@@ -76,6 +76,9 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 		r.Parts["sms "+name] = part
 	}
 	a.doorParts(r.Parts)
+	if a.front.Secure() {
+		r.Parts["certificate"] = a.health.note("certificate", a.front.State())
+	}
 	return r
 }
 

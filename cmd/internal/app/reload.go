@@ -11,6 +11,7 @@ import (
 // Site, webhooks and drain follow at once; for what is bound to sockets, files
 // and carriers the log says that it wants a restart.
 func (a *app) reload(ctx context.Context) {
+	a.front.Reload()
 	if a.File == "" {
 		return
 	}
