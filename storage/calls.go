@@ -60,6 +60,9 @@ func (j *Journal) closeCall(tx *sql.Tx, cdr cti.CDR) error {
 	if err := j.putCall(tx, cdr, stamp.Now()); err != nil {
 		return err
 	}
+	if err := putTally(tx, cdr.ID); err != nil {
+		return err
+	}
 	if err := j.tell(tx, cdr.ID, toldHangup); err != nil {
 		return err
 	}
@@ -88,6 +91,11 @@ func (j *Journal) amend(tx *sql.Tx, id string, a cti.Amendment) error {
 			return err
 		}
 	}
+	if !a.ACWEnd.IsZero() {
+		if err := putTally(tx, id); err != nil {
+			return err
+		}
+	}
 	return j.tellRecord(tx, id)
 }
 
@@ -97,13 +105,15 @@ func (j *Journal) putCall(tx *sql.Tx, c cti.CDR, at stamp.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO calls (id, seize, last, from_number, to_number, agent, queue, result, doc, acw_end)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+	_, err = tx.Exec(`INSERT INTO calls (id, seize, last, from_number, to_number, agent, queue, result, doc, acw_end,
+			recorded, seconds, customer, agent_name)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 		ON CONFLICT (id) DO UPDATE SET last = ?3, from_number = ?4, to_number = ?5, agent = ?6, queue = ?7,
-			result = ?8, doc = ?9, acw_end = max(acw_end, ?10)
+			result = ?8, doc = ?9, acw_end = max(acw_end, ?10), recorded = ?11, seconds = ?12, customer = ?13, agent_name = ?14
 		WHERE result IS NULL`,
 		c.ID, c.Times.Seize.Millis(), at.Millis(), j.key(c.From), j.key(c.To), refID(c.Agent), refID(c.Queue),
-		c.Result, string(doc), c.Times.ACWEnd.Millis())
+		c.Result, string(doc), c.Times.ACWEnd.Millis(),
+		recorded(c.Recording), c.Recording.Seconds, refName(c.Customer), refName(c.Agent))
 	if err != nil {
 		return err
 	}
@@ -168,6 +178,13 @@ func refID(r *cti.Ref) string {
 		return ""
 	}
 	return r.ID
+}
+
+func refName(r *cti.Ref) string {
+	if r == nil {
+		return ""
+	}
+	return r.Name
 }
 
 // optional is v as JSON, NULL where there is none.

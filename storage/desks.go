@@ -11,7 +11,7 @@ import (
 
 // LoadDesks gives what of the desks survived: the floor's port.
 func (d *DB) LoadDesks(ctx context.Context) ([]acd.DeskRow, error) {
-	rows, err := d.reader.QueryContext(ctx, "SELECT agent, state, reason, since, call FROM desks ORDER BY agent")
+	rows, err := d.reader.QueryContext(ctx, "SELECT agent, state, reason, since, until, call FROM desks ORDER BY agent")
 	if err != nil {
 		return nil, fmt.Errorf("load desks: %w", err)
 	}
@@ -19,18 +19,18 @@ func (d *DB) LoadDesks(ctx context.Context) ([]acd.DeskRow, error) {
 }
 
 func scanDesk(rows *sql.Rows) (r acd.DeskRow, err error) {
-	var since int64
-	err = rows.Scan(&r.Agent, &r.State, &r.Reason, &since, &r.Call)
-	r.Since = stamp.FromMillis(since).Time
+	var since, until int64
+	err = rows.Scan(&r.Agent, &r.State, &r.Reason, &since, &until, &r.Call)
+	r.Since, r.Until = stamp.FromMillis(since).Time, stamp.FromMillis(until).Time
 	return r, err
 }
 
 // SaveDesk writes a desk's row behind.
 func (d *DB) SaveDesk(r acd.DeskRow) {
 	d.Later("save desk", func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO desks (agent, state, reason, since, call) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT (agent) DO UPDATE SET state = ?2, reason = ?3, since = ?4, call = ?5`,
-			r.Agent, string(r.State), r.Reason, stamp.At(r.Since).Millis(), r.Call)
+		_, err := tx.Exec(`INSERT INTO desks (agent, state, reason, since, until, call) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+			ON CONFLICT (agent) DO UPDATE SET state = ?2, reason = ?3, since = ?4, until = ?5, call = ?6`,
+			r.Agent, string(r.State), r.Reason, stamp.At(r.Since).Millis(), stamp.At(r.Until).Millis(), r.Call)
 		return err
 	})
 }

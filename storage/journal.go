@@ -249,3 +249,16 @@ func scanEvent(rows *sql.Rows) (cti.Event, error) {
 	e.Seq = seq
 	return e, nil
 }
+
+// CallEvents gives the events of one call that are on disk, oldest first. The
+// journal keeps them for 30 days.
+func (d *DB) CallEvents(ctx context.Context, call string) ([]cti.Event, error) {
+	rows, err := d.reader.QueryContext(ctx, callEventsQuery, call)
+	if err != nil {
+		return nil, fmt.Errorf("events of call %s: %w", call, err)
+	}
+	return collect(rows, scanEvent)
+}
+
+// callEventsQuery names the condition of its index.
+const callEventsQuery = "SELECT seq, doc FROM journal WHERE call = ? AND call != '' ORDER BY seq"
