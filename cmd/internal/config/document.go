@@ -182,14 +182,19 @@ func whole(node ast.Node) ast.Node {
 		return node
 	}
 	pair := pairs[0]
-	key, value := pair.Key.GetToken(), pair.Value.GetToken()
-	_, one := pair.Value.(ast.ScalarNode)
-	if !one || key.Type != token.StringType || pair.Start.Position.Line != value.Position.Line || pair.Start.Position.Column+1 != value.Position.Column {
+	rest := whole(pair.Value) // 10:00-11:00 has two
+	key, value := pair.Key.GetToken(), rest.GetToken()
+	_, one := rest.(ast.ScalarNode)
+	if !one || quoted(key) || pair.Start.Position.Line != value.Position.Line || pair.Start.Position.Column+1 != value.Position.Column {
 		return node
 	}
 	word := *key
 	word.Value += ":" + value.Value
 	return ast.String(&word)
+}
+
+func quoted(t *token.Token) bool {
+	return t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
 }
 
 func entries(node ast.Node) ([]*ast.MappingValueNode, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"callbox/ivr/calendar"
 	"callbox/ivr/flow"
 	"callbox/sms"
 	"callbox/storage"
@@ -59,6 +60,8 @@ func (d *document) checkDocument(kind, path string, doc json.RawMessage) {
 		judge(d, path, doc, checkTemplate)
 	case "desk":
 		judge(d, path, doc, checkDesk)
+	case "calendars":
+		judge(d, path, doc, checkCalendar)
 	case "routes":
 		judge(d, path, doc, func(d *document, path string, r storage.Route) {
 			if r.Number == "" || r.Flow == "" {
@@ -69,7 +72,7 @@ func (d *document) checkDocument(kind, path string, doc json.RawMessage) {
 }
 
 // judge decodes one document and checks it as the file's objects are checked.
-func judge[T storage.Agent | storage.Queue | storage.Route | sms.Template | storage.DeskSettings](
+func judge[T storage.Agent | storage.Queue | storage.Route | sms.Template | storage.DeskSettings | calendar.Calendar](
 	d *document, path string, doc json.RawMessage, check func(*document, string, T),
 ) {
 	var v T

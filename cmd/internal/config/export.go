@@ -17,6 +17,10 @@ func Export(s storage.Site) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export flows: %w", err)
 	}
+	calendars, err := plain(s.Calendars)
+	if err != nil {
+		return nil, fmt.Errorf("export calendars: %w", err)
+	}
 	customers, err := plain(s.Customers)
 	if err != nil {
 		return nil, fmt.Errorf("export customers: %w", err)
@@ -30,6 +34,7 @@ func Export(s storage.Site) ([]byte, error) {
 		{Key: "queues", Value: s.Queues},
 		{Key: "routes", Value: s.Routes},
 		{Key: "flows", Value: flows},
+		{Key: "calendars", Value: calendars},
 		{Key: "customers", Value: customers},
 		{Key: "templates", Value: templates},
 	}

@@ -12,6 +12,7 @@ import (
 
 	"callbox/cti"
 	"callbox/internal/number"
+	"callbox/ivr/calendar"
 	"callbox/ivr/flow"
 	"callbox/sms"
 	"callbox/storage"
@@ -23,7 +24,7 @@ type Site struct {
 	Queues    []storage.Queue       `yaml:"queues"`
 	Routes    []storage.Route       `yaml:"routes"`
 	Flows     ast.Node              `yaml:"flows"`
-	Calendars any                   `yaml:"calendars"`
+	Calendars []calendar.Calendar   `yaml:"calendars"`
 	Customers []map[string]any      `yaml:"customers"`
 	Templates []sms.Template        `yaml:"templates"`
 	Desk      *storage.DeskSettings `yaml:"desk"`
@@ -33,6 +34,8 @@ type Site struct {
 	// People are Customers as calls know them, Graphs the flows, checked.
 	People []cti.Customer `yaml:"-"`
 	Graphs flow.Flows     `yaml:"-"`
+	// text is the file's.
+	text []byte `yaml:"-"`
 }
 
 // Stored is the site as storage takes it: sections that the file has are never
@@ -51,12 +54,20 @@ func (s *Site) Stored(hash string) (storage.Site, error) {
 		}
 	}
 	keep(&out.Flows, []storage.Flow{}, s.Sections["flows"])
-	for _, graph := range s.Graphs {
+	for i, graph := range s.Graphs {
 		doc, err := json.Marshal(graph)
 		if err != nil {
 			return out, fmt.Errorf("flow %s: %w", graph.ID, err)
 		}
-		out.Flows = append(out.Flows, storage.Flow{ID: graph.ID, Doc: doc})
+		out.Flows = append(out.Flows, storage.Flow{ID: graph.ID, Doc: doc, Text: s.written(i, doc)})
+	}
+	keep(&out.Calendars, []storage.Calendar{}, s.Sections["calendars"])
+	for _, c := range s.Calendars {
+		doc, err := json.Marshal(c.Public())
+		if err != nil {
+			return out, fmt.Errorf("calendar %s: %w", c.ID, err)
+		}
+		out.Calendars = append(out.Calendars, storage.Calendar{ID: c.ID, Doc: doc})
 	}
 	return out, nil
 }
@@ -113,7 +124,7 @@ func Check(file string, prompts Prompts) error {
 }
 
 func readSite(file string, src []byte, prompts Prompts) (*Site, Faults) {
-	site := &Site{Sections: map[string]bool{}}
+	site := &Site{Sections: map[string]bool{}, text: src}
 	d := decode(file, src, site)
 	for _, section := range []string{"agents", "queues", "routes", "flows", "calendars", "customers", "templates", "desk"} {
 		_, site.Sections[section] = d.places[section]
@@ -137,6 +148,11 @@ func (s *Site) checkFlows(d *document, prompts Prompts) {
 			return slices.ContainsFunc(s.Queues, func(q storage.Queue) bool { return q.ID == id })
 		}
 	}
+	if s.Sections["calendars"] {
+		about.Calendar = func(id string) bool {
+			return slices.ContainsFunc(s.Calendars, func(c calendar.Calendar) bool { return c.ID == id })
+		}
+	}
 	if prompts != nil {
 		about.Prompt = func(name string) error { return prompts(filepath.Dir(d.file), name) }
 	}
@@ -157,9 +173,6 @@ func (d *document) add(faults []flow.Fault) {
 }
 
 func (s *Site) check(d *document) {
-	if !empty(s.Calendars) {
-		d.reject("calendars", notYet)
-	}
 	s.checkAgents(d)
 	queues := newNames(d, "queues")
 	for i, q := range s.Queues {
@@ -191,7 +204,7 @@ func empty(v any) bool {
 	case map[string]any:
 		return len(v) == 0
 	}
-	return v == nil
+	s.checkCustomers(d)
 }
 
 // names finds ids that are missing or taken.
@@ -275,6 +288,12 @@ func checkQueue(d *document, path string, q storage.Queue) {
 	}
 	if q.Overflow != nil && *q.Overflow != (storage.Overflow{}) {
 		d.reject(join(path, "overflow"), notYet)
+	}
+}
+
+func checkCalendar(d *document, path string, c calendar.Calendar) {
+	for _, f := range c.Check() {
+		d.reject(join(path, f.Key), "%s", f.Text)
 	}
 }
 
