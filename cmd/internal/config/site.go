@@ -192,19 +192,13 @@ func (s *Site) check(d *document) {
 			d.reject(join(path, "flow"), "is missing")
 		}
 	}
-	s.checkCustomers(d)
-	s.checkDesk(d)
-}
-
-// empty says whether a section that is not built yet holds nothing.
-func empty(v any) bool {
-	switch v := v.(type) {
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
+	calendars := newNames(d, "calendars")
+	for i, c := range s.Calendars {
+		path := calendars.take(i, c.ID)
+		checkCalendar(d, path, c)
 	}
 	s.checkCustomers(d)
+	s.checkDesk(d)
 }
 
 // names finds ids that are missing or taken.
