@@ -1,1 +1,16 @@
-export const wallboard = {} as const;
+export const wallboard = {
+  'wall.title': 'Service desk',
+  'wall.stale': 'These figures are {age} old: no connection to callbox.',
+  'wall.refused': 'callbox does not accept the key in this address. Ask an administrator for a new wallboard key.',
+  'wall.waiting': 'waiting',
+  'wall.longest': 'Longest wait',
+  'wall.ready': 'Ready',
+  'wall.level': 'Answered in {n} s',
+  'wall.answered': 'Answered',
+  'wall.abandoned': 'Abandoned',
+  'wall.offered': 'Offered',
+  'wall.asa': 'Avg. answer',
+  'wall.aht': 'Avg. handling',
+  'wall.occupancy': 'Occupancy',
+  'wall.day': 'Today',
+} as const;
