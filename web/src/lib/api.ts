@@ -1,6 +1,6 @@
 // The HTTP side of the box. Cookies carry the session.
 
-import type { CallRecord, Customer, Desk, Incoming, Job, List, Message, PhoneLine, User } from './contract.ts';
+import type { CallRecord, Customer, Desk, Incoming, Job, List, Message, Person, PhoneLine, Reason, Security, User } from './contract.ts';
 
 /** What kind of failure it was, for the dictionary. */
 export type Fault = 'unreachable' | 'unauthorized' | 'forbidden' | 'notFound' | 'tooMany' | 'refused' | 'server';
@@ -77,6 +77,10 @@ export const api = {
   calls: (since: string, cursor = '') => ask<List<CallRecord>>('GET', `/calls${query({ since, limit: 50, cursor })}`),
   call: (id: string) => ask<CallRecord>('GET', `/calls/${encodeURIComponent(id)}`),
   customer: (id: string) => ask<Customer>('GET', `/customers/${encodeURIComponent(id)}`),
+  callsWith: (number: string) => ask<List<CallRecord>>('GET', `/calls${query({ number, limit: 5 })}`),
+  people: () => ask<List<Person>>('GET', '/people'),
+  reasons: async () => (await ask<{ reasons?: Reason[] | null }>('GET', '/desk')).reasons ?? [],
+  security: () => ask<Security>('GET', '/security'),
   agents: () => ask<List<Desk>>('GET', `/agents${query({ limit: 200 })}`),
   lines: () => ask<List<PhoneLine>>('GET', `/lines${query({ limit: 200 })}`),
   send: (order: TextOrder) => ask<Job>('POST', '/sms/jobs', order),

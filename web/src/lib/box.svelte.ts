@@ -3,8 +3,9 @@
 
 import { api, ApiError } from './api.ts';
 import { clock } from './clock.svelte.ts';
-import type { AgentState, BoxEvent, Snapshot, User } from './contract.ts';
+import type { AgentState, BoxEvent, Customer, Reason, Snapshot, User } from './contract.ts';
 import * as feeds from './feed.ts';
+import * as memory from './memory.ts';
 import { BoxSocket, CommandFailed, socketAddress, type Line } from './socket.ts';
 import { offsetOf } from './time.ts';
 
@@ -28,6 +29,8 @@ export class Box {
   #ring: ReturnType<typeof setTimeout> | undefined;
   #fetched: Record<string, true> = {};
 
+  /** Why an agent may be not ready, as the site has it; empty until the box told. */
+  reasons = $state.raw<readonly Reason[]>([]);
   /** The agent asked for a call and has no answer yet. */
   ordering = $state(false);
   readonly call = $derived(feeds.current(this.feed, clock.now));
@@ -40,7 +43,7 @@ export class Box {
   begin(user: User): void {
     this.user = user;
     this.expired = false;
-    this.feed = feeds.empty;
+    this.feed = { ...feeds.empty, calls: memory.recall(user.user), who: user.user };
     this.#socket = new BoxSocket(socketAddress(location), {
       onLine: (line) => (this.line = line),
       onMessage: (message) => this.#take(message),
@@ -48,11 +51,17 @@ export class Box {
       mayRetry: () => this.#stillIn(),
     });
     this.#socket.open();
+    void this.#loadReasons();
+  }
+
+  async #loadReasons(): Promise<void> {
+    this.reasons = await api.reasons().catch(() => []);
   }
 
   /** Logs out at the box and here. */
   async leave(): Promise<void> {
     this.#end();
+    memory.forget();
     await api.logout().catch(() => undefined); // the cookie dies with the session anyway
   }
 
@@ -66,15 +75,47 @@ export class Box {
     if (this.line === 'waiting') this.connect();
   }
 
-  async setState(state: AgentState): Promise<void> {
+  /** Wishes for a state; workingAfterCall once more puts the end of wrap-up off. */
+  async setState(state: AgentState, reason = ''): Promise<void> {
     this.asking = state;
-    const result = await this.command('setAgentState', { state });
+    const result = await this.command('setAgentState', { state, ...(reason ? { reason } : {}) });
     if (result !== undefined) this.feed = feeds.replied(this.feed, result);
     this.asking = '';
   }
 
-  async hangUp(call: string): Promise<void> {
-    await this.command('clearConnection', { call_id: call });
+  /** Ends the own part in a call, or takes another's leg out of it. A ringing call is refused by it. */
+  async hangUp(call: string, connection = ''): Promise<void> {
+    await this.command('clearConnection', { call_id: call, ...(connection ? { connection_id: connection } : {}) });
+  }
+
+  /** A command that concerns a call, and nothing else. False where trouble says why not. */
+  async control(cmd: CallCommand, call: string): Promise<boolean> {
+    return (await this.command(cmd, { call_id: call })) !== undefined;
+  }
+
+  /** Has somebody rung while the outside party waits. */
+  async consult(call: string, to: string, who: { agent: string; label: string }): Promise<boolean> {
+    const made = (await this.command('consultationCall', { call_id: call, to })) as { connection_id?: string } | null | undefined;
+    if (made?.connection_id) this.feed = feeds.withAsked(this.feed, call, made.connection_id, who, clock.now);
+    if (made === undefined) this.trouble = unmoved(this.trouble);
+    return made !== undefined;
+  }
+
+  /** Gives the outside party away without asking. */
+  async send(call: string, to: string): Promise<boolean> {
+    const done = (await this.command('singleStepTransfer', { call_id: call, to })) !== undefined;
+    if (!done) this.trouble = unmoved(this.trouble);
+    return done;
+  }
+
+  async press(call: string, digits: string): Promise<void> {
+    await this.command('generateDigits', { call_id: call, digits });
+  }
+
+  /** Which of several customers with the number it is. */
+  async choose(call: string, id: string): Promise<void> {
+    const customer: Customer | null = await api.customer(id).catch(() => null);
+    if (customer) this.feed = feeds.withCustomer(this.feed, call, customer);
   }
 
   /** Has a number dialled: the agent's own telephone rings first. False where trouble says why not. */
@@ -135,6 +176,17 @@ export class Box {
     }
   }
 
+  /** Asks the box over the socket for what no person waits for; a failure is a CommandFailed. */
+  async order(cmd: string, args: Record<string, unknown>): Promise<unknown> {
+    if (!this.#socket) throw new CommandFailed('offline');
+    return this.#socket.send(cmd, args);
+  }
+
+  /** Tells the box what it may just as well not hear. */
+  async tell(cmd: string, args: Record<string, unknown>): Promise<void> {
+    await this.order(cmd, args).catch(() => undefined);
+  }
+
   /** Asks the box for something over the socket. Undefined when it failed; then trouble says why. */
   async command(cmd: string, args: Record<string, unknown>): Promise<unknown> {
     this.trouble = null;
@@ -153,6 +205,7 @@ export class Box {
     if (this.trouble?.code === 'dial.in_call' && !this.#onCall()) this.trouble = null;
     void this.#complete();
     this.#watchRing();
+    memory.keep(this.user?.user ?? '', this.call);
   }
 
   /** A card must not ring on when the telephone has stopped: the record is asked now and then. */
@@ -182,9 +235,14 @@ export class Box {
     const wrapping = me?.state === 'workingAfterCall' && me.call && !this.call ? me.call : '';
     if (wrapping && this.#once(`call ${wrapping}`)) {
       const record = await api.call(wrapping).catch(() => null);
-      if (record) this.feed = feeds.withCall(this.feed, feeds.fromRecord(record));
+      if (record) this.feed = feeds.withCall(this.feed, feeds.fromRecord(record, me?.id));
     }
     const call = this.call;
+    const talks = call?.phase === 'talking' || call?.phase === 'held';
+    if (call && talks && this.#once(`talk of ${call.id} ${call.talk.own}`)) {
+      const record = await api.call(call.id).catch(() => null);
+      if (record) this.feed = feeds.withRecord(this.feed, record);
+    }
     if (call && feeds.isStub(call.customer) && this.#once(`customer of ${call.id}`)) {
       const customer = await api.customer(call.customer.id ?? '').catch(() => null);
       if (customer) this.feed = feeds.withCustomer(this.feed, call.id, customer);
@@ -219,8 +277,26 @@ export class Box {
     this.trouble = null;
     this.asking = '';
     this.ordering = false;
+    this.reasons = [];
     this.#fetched = {};
   }
+}
+
+/** Commands that take a call and no more. */
+export type CallCommand =
+  | 'answerCall'
+  | 'holdCall'
+  | 'retrieveCall'
+  | 'transferCall'
+  | 'conferenceCall'
+  | 'alternateCall'
+  | 'reconnectCall'
+  | 'pauseRecording'
+  | 'resumeRecording';
+
+/** Why nobody was asked or given the call, in a code of its own where the words differ. */
+function unmoved(why: Trouble | null): Trouble | null {
+  return why && ['bad_args', 'no_phone', 'wrong_state', 'not_found'].includes(why.code) ? { ...why, code: `transfer.${why.code}` } : why;
 }
 
 export const box = new Box();
