@@ -50,7 +50,13 @@ func (j *Journal) noteCall(tx *sql.Tx, e cti.Event) error {
 // that is on disk. While the disk cannot be written it waits; when ctx ends
 // first, the record is written later all the same.
 func (j *Journal) Close(ctx context.Context, cdr cti.CDR) error {
-	return j.d.keep(ctx, "close call", func(tx *sql.Tx) error { return j.closeCall(tx, cdr) })
+	var changed []Missed
+	return j.d.wait(ctx, "close call", true, func(tx *sql.Tx) (err error) {
+		if err = j.closeCall(tx, cdr); err == nil {
+			changed, err = j.missCall(tx, cdr)
+		}
+		return err
+	}, func() { j.tellMissed(changed) })
 }
 
 func (j *Journal) closeCall(tx *sql.Tx, cdr cti.CDR) error {

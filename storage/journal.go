@@ -95,7 +95,11 @@ func (j *Journal) Note(_ context.Context, e cti.Event) error {
 // the end of the queue, since there may be thousands a second; any other as an
 // operation of its own.
 func (j *Journal) queue(e cti.Event) error {
-	if e.Type != cti.EventSMSStatus {
+	switch e.Type {
+	case cti.EventEstablished:
+		return j.queueTalk(e)
+	case cti.EventSMSStatus:
+	default:
 		return j.d.later("note "+e.Type, func(tx *sql.Tx) error { return j.write(tx, e) }, func() { j.settle(e.Seq) })
 	}
 	if j.d.queue.join(e) {

@@ -165,18 +165,26 @@ func (q *queue) close() int {
 // tx. Errors: f's own; [ErrUnavailable]; [ErrClosed]; ctx's cause, where the
 // writer had not begun with it.
 func (d *DB) Write(ctx context.Context, what string, f func(*sql.Tx) error) error {
-	return d.wait(ctx, what, false, f)
+	return d.wait(ctx, what, false, f, nil)
 }
 
 // keep is Write for what must reach the disk in the end: while the disk cannot
 // be written it waits in its place, also after ctx ended and keep returned.
 func (d *DB) keep(ctx context.Context, what string, f func(*sql.Tx) error) error {
-	return d.wait(ctx, what, true, f)
+	return d.wait(ctx, what, true, f, nil)
 }
 
-func (d *DB) wait(ctx context.Context, what string, kept bool, f func(*sql.Tx) error) error {
+// wait runs f and, when that is on disk, after, on the writer's goroutine; nil is
+// nothing.
+func (d *DB) wait(ctx context.Context, what string, kept bool, f func(*sql.Tx) error, after func()) error {
 	result := make(chan error, 1)
-	o := &op{what: what, f: f, kept: kept, urge: true, done: func(err error) { result <- err }}
+	o := &op{what: what, f: f, kept: kept, urge: true}
+	o.done = func(err error) {
+		if err == nil && after != nil {
+			after()
+		}
+		result <- err
+	}
 	if !d.queue.put(o) {
 		return fmt.Errorf("%s: %w", what, ErrClosed)
 	}

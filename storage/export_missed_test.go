@@ -1,0 +1,4 @@
+package storage
+
+// CountMail is how messages are counted.
+const CountMail = countMail
