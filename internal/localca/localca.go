@@ -151,15 +151,19 @@ func keyPEM(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// keep writes a file whole or not at all.
+// keep writes a file whole or not at all. The same fault has the same words
+// each time, so that it can be told of once.
 func keep(file string, text []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*") // mode 0600
+	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+	err = f.Chmod(mode) // it may have been left from before
+	if err == nil {
+		_, err = f.Write(text)
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), file)
