@@ -55,3 +55,8 @@ export function levelTone(level: number | null): Tone {
   if (level >= 0.8) return 'good';
   return level >= 0.6 ? 'warn' : 'bad';
 }
+
+/** The key in the address, behind #, which no server log ever sees. */
+export function keyIn(hash: string): string {
+  return new URLSearchParams(hash.replace(/^#/, '')).get('key') ?? '';
+}

@@ -9,11 +9,6 @@ const every = 1000;
 /** Older figures are called stale. */
 const staleAfter = 5000;
 
-/** The key in the address, behind #, which no server log ever sees. */
-export function keyIn(hash: string): string {
-  return new URLSearchParams(hash.replace(/^#/, '')).get('key') ?? '';
-}
-
 async function fetchBoard(key: string): Promise<Board> {
   const response = await fetch('/api/v1/wallboard', {
     credentials: 'same-origin',
