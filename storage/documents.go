@@ -105,15 +105,17 @@ func putAgents(d *DB, ctx context.Context, docs []json.RawMessage) error {
 		return fmt.Errorf("put agents: %w", err)
 	}
 	return d.Write(ctx, "put agents", func(tx *sql.Tx) error {
-		return linked(tx, func() error {
-			for _, a := range agents {
-				if err := putUser(tx, a, true); err != nil {
-					return fmt.Errorf("agent %s: %w", a.ID, err)
-				}
-			}
-			return dropOrphans(tx)
-		})
+		return linked(tx, func() error { return keepsAdmin(tx, func() error { return putListed(tx, agents) }) })
 	})
+}
+
+func putListed(tx *sql.Tx, agents []Agent) error {
+	for _, a := range agents {
+		if err := putUser(tx, a, true); err != nil {
+			return fmt.Errorf("agent %s: %w", a.ID, err)
+		}
+	}
+	return dropOrphans(tx)
 }
 
 // keepRoles leaves whom no role is given the one he has.
@@ -206,7 +208,7 @@ func (d *DB) Document(ctx context.Context, kindName, id string) (json.RawMessage
 }
 
 // PutDocuments writes objects of a kind, new or changed, all or none. Errors:
-// [ErrBadDocument], [ErrConflict], [ErrDangling].
+// [ErrBadDocument], [ErrConflict], [ErrDangling], [ErrLastAdmin].
 func (d *DB) PutDocuments(ctx context.Context, kindName string, docs []json.RawMessage) error {
 	k, err := kindOf(kindName)
 	if err != nil {
@@ -216,7 +218,7 @@ func (d *DB) PutDocuments(ctx context.Context, kindName string, docs []json.RawM
 }
 
 // DeleteDocument removes one object of a kind. Errors: [ErrNotFound],
-// [ErrDangling] where another object still names it.
+// [ErrDangling] where another object still names it, [ErrLastAdmin].
 func (d *DB) DeleteDocument(ctx context.Context, kindName, id string) error {
 	k, err := kindOf(kindName)
 	if err != nil {
@@ -224,10 +226,12 @@ func (d *DB) DeleteDocument(ctx context.Context, kindName, id string) error {
 	}
 	return d.Write(ctx, "delete "+kindName, func(tx *sql.Tx) error {
 		return linked(tx, func() error {
-			if err := mustHit(tx.Exec(k.drop, id)); err != nil {
-				return err
-			}
-			return errors.Join(dropOrphans(tx), dropTexts(tx))
+			return keepsAdmin(tx, func() error {
+				if err := mustHit(tx.Exec(k.drop, id)); err != nil {
+					return err
+				}
+				return errors.Join(dropOrphans(tx), dropTexts(tx))
+			})
 		})
 	})
 }

@@ -62,6 +62,14 @@ func (d *DB) RemoveKey(ctx context.Context, name string) error {
 	})
 }
 
+// RevokeKey removes a key by its id. Error: [ErrNotFound].
+func (d *DB) RevokeKey(ctx context.Context, id string) error {
+	defer d.keys.forget()
+	return d.Write(ctx, "revoke API key", func(tx *sql.Tx) error {
+		return mustHit(tx.Exec("DELETE FROM api_keys WHERE id = ?", id))
+	})
+}
+
 // keyring remembers keys by their hash, since each request comes with one,
 // until one is made or removed.
 type keyring struct {

@@ -58,11 +58,14 @@ type Notices struct {
 	wake  chan struct{} // room for one
 	dirty atomic.Bool   // set inside a transaction, told after its commit
 
-	mu        sync.RWMutex // guards endpoints
+	mu        sync.RWMutex // guards endpoints and outcomes
 	endpoints []Endpoint
+	outcomes  map[string]outcome // by endpoint, since the start
 }
 
-func newNotices(d *DB) *Notices { return &Notices{d: d, wake: make(chan struct{}, 1)} }
+func newNotices(d *DB) *Notices {
+	return &Notices{d: d, wake: make(chan struct{}, 1), outcomes: map[string]outcome{}}
+}
 
 // Notices is the outbox.
 func (d *DB) Notices() *Notices { return d.notices }

@@ -115,8 +115,9 @@ func (n *Notices) secret(ctx context.Context, x Delivery, signer string) ([]byte
 
 // Sent takes a delivery that arrived out of the outbox.
 func (n *Notices) Sent(ctx context.Context, id int64) error {
-	return n.d.Write(ctx, "webhook sent", func(tx *sql.Tx) error {
-		var notice, endpoint, key string
+	var endpoint string
+	err := n.d.Write(ctx, "webhook sent", func(tx *sql.Tx) error {
+		var notice, key string
 		err := tx.QueryRow("DELETE FROM deliveries WHERE id = ? RETURNING notice, endpoint, order_key", id).
 			Scan(&notice, &endpoint, &key)
 		if err != nil {
@@ -125,20 +126,26 @@ func (n *Notices) Sent(ctx context.Context, id int64) error {
 		_, err = tx.Exec("DELETE FROM notices WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notice = ?1)", notice)
 		return errors.Join(err, advance(tx, endpoint, key))
 	})
+	n.went(endpoint, "", err)
+	return err
 }
 
 // Failed notes an attempt at at that did not arrive, and when the next comes.
 func (n *Notices) Failed(ctx context.Context, id int64, at, next time.Time, why string) error {
-	return n.d.Write(ctx, "webhook failed", func(tx *sql.Tx) error {
-		return mustHit(tx.Exec(`UPDATE deliveries SET attempt = attempt + 1, first = CASE first WHEN 0 THEN ?2 ELSE first END,
-			next = ?3, error = ?4 WHERE id = ?1`, id, at.UnixMilli(), next.UnixMilli(), why))
+	var endpoint string
+	err := n.d.Write(ctx, "webhook failed", func(tx *sql.Tx) error {
+		return notFound(tx.QueryRow(`UPDATE deliveries SET attempt = attempt + 1, first = CASE first WHEN 0 THEN ?2 ELSE first END,
+			next = ?3, error = ?4 WHERE id = ?1 RETURNING endpoint`, id, at.UnixMilli(), next.UnixMilli(), why).Scan(&endpoint))
 	})
+	n.went(endpoint, why, err)
+	return err
 }
 
 // Dead makes a delivery a dead letter; the next of its order key may go.
 func (n *Notices) Dead(ctx context.Context, id int64, why string) error {
-	return n.d.Write(ctx, "webhook given up", func(tx *sql.Tx) error {
-		var endpoint, key string
+	var endpoint string
+	err := n.d.Write(ctx, "webhook given up", func(tx *sql.Tx) error {
+		var key string
 		err := tx.QueryRow(`UPDATE deliveries SET attempt = attempt + 1, dead = 1, head = 0, error = ?2 WHERE id = ?1
 			RETURNING endpoint, order_key`, id, why).Scan(&endpoint, &key)
 		if err != nil {
@@ -147,6 +154,8 @@ func (n *Notices) Dead(ctx context.Context, id int64, why string) error {
 		n.dirty.Store(true)
 		return advance(tx, endpoint, key)
 	})
+	n.went(endpoint, why, err)
+	return err
 }
 
 // advance lets the first of an order key go, and none beside it.

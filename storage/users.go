@@ -224,6 +224,62 @@ func (d *DB) AddUser(ctx context.Context, a Agent) error {
 	})
 }
 
+// ErrLastAdmin: nobody who may make users would be left.
+var ErrLastAdmin = errors.New("the last admin stays")
+
+// keepsAdmin makes a change and refuses it where it takes away the last admin
+// with a password.
+func keepsAdmin(tx *sql.Tx, change func() error) error {
+	before, err := admins(tx)
+	if err != nil {
+		return err
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	after, err := admins(tx)
+	if err == nil && before > 0 && after == 0 {
+		return ErrLastAdmin
+	}
+	return err
+}
+
+func admins(tx *sql.Tx) (n int, err error) {
+	err = tx.QueryRow("SELECT count(*) FROM users WHERE role = ? AND password_hash != ''", RoleAdmin).Scan(&n)
+	return n, err
+}
+
+// SetUser makes a user, or changes name, role and password of one; an empty
+// password stays as it was, and so does what an agent has beside. Errors:
+// [ErrLastAdmin].
+func (d *DB) SetUser(ctx context.Context, u Agent) error {
+	was, err := d.User(ctx, u.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("set user: %w", err)
+	}
+	now := was
+	now.ID, now.Name, now.Role, now.Password, now.PasswordHash = u.ID, u.Name, u.Role, u.Password, ""
+	if now, err = now.settle(was); err != nil {
+		return fmt.Errorf("set user %s: %w", u.ID, err)
+	}
+	return d.Write(ctx, "set user", func(tx *sql.Tx) error {
+		return keepsAdmin(tx, func() error { return putUser(tx, now, false) })
+	})
+}
+
+// RemoveUser takes a user away, and the desk of one who is an agent. Errors:
+// [ErrNotFound], [ErrLastAdmin].
+func (d *DB) RemoveUser(ctx context.Context, id string) error {
+	return d.Write(ctx, "remove user", func(tx *sql.Tx) error {
+		return keepsAdmin(tx, func() error {
+			if err := mustHit(tx.Exec("DELETE FROM users WHERE id = ?", id)); err != nil {
+				return err
+			}
+			return dropOrphans(tx)
+		})
+	})
+}
+
 const selectAgents = `SELECT id, name, role, password_hash, coalesce(extension, ''), ha1_md5, ha1_sha256, skills, queues
 	FROM users`
 

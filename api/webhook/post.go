@@ -62,11 +62,7 @@ func (s *Sender) ask(ctx context.Context, d Delivery, o outgoing) (answer []byte
 	if err != nil {
 		return nil, err
 	}
-	client := s.guarded
-	if d.Trusted {
-		client = s.trusted
-	}
-	res, err := client.Do(req)
+	res, err := s.client(d).Do(req)
 	if err != nil {
 		return nil, because(ctx, err)
 	}
