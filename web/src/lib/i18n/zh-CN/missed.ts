@@ -1,3 +1,25 @@
 import type { missed as en } from '../en/missed.ts';
 
-export const missed: Record<keyof typeof en, string> = {};
+export const missed: Record<keyof typeof en, string> = {
+  'missed.show': '显示',
+  'missed.open': '待处理',
+  'missed.claimed': '处理中',
+  'missed.done': '已处理',
+  'missed.none': '暂无记录。',
+  'missed.time': '最近来电',
+  'missed.kind': '类型',
+  'missed.who': '处理人',
+  'missed.kind.missed': '未接',
+  'missed.kind.voicemail': '留言',
+  'missed.tries.one': '来电 {n} 次',
+  'missed.tries.other': '来电 {n} 次',
+  'missed.hear': '收听留言',
+  'missed.claim': '我来处理',
+  'missed.release': '放回',
+  'missed.finish': '完成…',
+  'missed.taken': '这个来电已有人处理。',
+  'missed.outcome.reached': '已联系上',
+  'missed.outcome.unreachable': '联系不上',
+  'missed.outcome.texted': '已发短信',
+  'missed.outcome.nothing': '无需处理',
+};
