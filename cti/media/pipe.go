@@ -1,6 +1,9 @@
 package media
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Presser is a port whose owner tells it the keys that its party pressed,
 // because they did not come with the sound. Keys go to Digits and, over a
@@ -8,6 +11,14 @@ import "time"
 type Presser interface {
 	// Press takes keys 0-9*#A-D; other runes are left out.
 	Press(digits string)
+}
+
+// Counter is a port whose owner counts what comes: it sees packets where the
+// port sees frames.
+type Counter interface {
+	// Count has Stats ask by for what came, what went and for the party's reports.
+	// by must not use the port.
+	Count(by func() Stats)
 }
 
 const pipePause = 200 * SampleRate / 1000
@@ -18,6 +29,8 @@ type pipe struct {
 	from  <-chan []byte
 	count int64 // samples that came in, and pauses
 	ext   int64
+
+	counts atomic.Pointer[func() Stats]
 }
 
 func newPipe(e *Plain, law Law, in <-chan []byte, out chan<- []byte) *pipe {
@@ -49,6 +62,11 @@ func (p *pipe) read() {
 func (p *pipe) take(frame []byte) {
 	p.in.mu.Lock()
 	defer p.in.mu.Unlock()
+	if frame == nil {
+		p.ext++
+		p.count += FrameSamples
+		return
+	}
 	if len(frame) == 0 || len(frame) > maxPayload {
 		p.in.stats.Dropped++
 		return
@@ -62,6 +80,23 @@ func (p *pipe) take(frame []byte) {
 	h := heard{ext: p.ext, arrival: now, law: p.in.law, payload: frame}
 	p.in.sound(&h, uint32(p.count), p.out.ids)
 	p.count += int64(len(frame))
+}
+
+// Count implements [Counter].
+func (p *pipe) Count(by func() Stats) { p.counts.Store(&by) }
+
+// Stats implements [Port].
+func (p *pipe) Stats() Stats {
+	s := p.port.Stats()
+	by := p.counts.Load()
+	if by == nil {
+		return s
+	}
+	came := (*by)()
+	came.Concealed = s.Concealed
+	came.Dropped += s.Dropped
+	came.Late += s.Late
+	return came
 }
 
 // Press implements [Presser].

@@ -29,6 +29,7 @@ var mayImport = map[string]struct {
 	"cti/media":           {[]string{"cti/media/dsp"}, "sound knows no signalling"},
 	"cti/media/dsp":       {nil, "pure, shared with the firmware"},
 	"cti/sip":             {[]string{"cti", "cti/media"}, "a way to reach a phone"},
+	"cti/webrtc":          {[]string{"cti", "cti/media"}, "a way to reach a page"},
 	"cti/ctitest":         {[]string{"cti", "cti/media"}, "legs and phones for everybody's tests"},
 	"ivr":                 {[]string{"cti", "cti/media", "ivr/flow", "ivr/speech"}, "it walks a call through a flow"},
 	"ivr/flow":            {nil, "a checked graph is pure"},
@@ -64,6 +65,7 @@ var mayImport = map[string]struct {
 // programs that are its peer at the wire.
 var onlyHere = map[string][]string{
 	"github.com/emiago/sipgo":       {"cti/sip"},
+	"github.com/pion/webrtc":        {"cti/webrtc", "cmd/e2e", "cmd/bench"},
 	"github.com/mattn/go-sqlite3":   {"storage"},
 	"github.com/gorilla/websocket":  {"api", "cmd/internal/demo", "cmd/bench", "cmd/e2e"},
 	"github.com/hajimehoshi/go-mp3": {"ivr/speech"},
