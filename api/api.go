@@ -70,6 +70,7 @@ type Deps struct {
 	Ledger     Ledger
 	Journal    Journal
 	Records    Records
+	Missed     Missed
 	Recordings Recordings
 	Audit      Audit
 	Texter     Texter

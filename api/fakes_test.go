@@ -109,6 +109,7 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 			return Gauges{CallsActive: 3, SMSOrphans: 4, SMSTurned: 5, QueueWaiting: map[string]int{"repair": 2}}
 		},
 	}
+	deps.Missed = noMissed{}
 	for _, f := range change {
 		f(&cfg, &deps)
 	}

@@ -98,6 +98,18 @@ type Records interface {
 	Call(ctx context.Context, id string) (cti.CDR, error)
 }
 
+// Missed are those who wanted an agent and got none, newest first. A row is
+// found by any of its calls; one that another sees to, or that is done, is
+// *storage.MissedTaken.
+type Missed interface {
+	Missed(ctx context.Context, f storage.MissedFilter) (list []storage.Missed, next string, err error)
+	ClaimMissed(ctx context.Context, id string, by cti.Ref) (storage.Missed, error)
+	// ReleaseMissed and FinishMissed change, with anyones, also what another
+	// has claimed.
+	ReleaseMissed(ctx context.Context, id string, by cti.Ref, anyones bool) (storage.Missed, error)
+	FinishMissed(ctx context.Context, id string, by cti.Ref, anyones bool, outcome, note string) (storage.Missed, error)
+}
+
 // Recordings are the recordings' rows: where their files are.
 type Recordings interface {
 	// Recording gives one, or storage.ErrNotFound.

@@ -41,6 +41,8 @@ func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 	switch e.Type {
 	case cti.EventSMSStatus, cti.EventSMSLate, cti.EventSMSReceived, cti.EventSMSInbox, cti.EventNoticeStep, cti.EventNoticeAck:
 		return s.texts && (s.all || owner != "" && owner == s.agent || shared(e))
+	case cti.EventMissedChanged:
+		return s.calls && (s.all || s.concerned(e))
 	case cti.EventQueueChanged:
 		return s.calls && (s.all || e.Queue != nil && slices.Contains(s.queues, e.Queue.ID))
 	}

@@ -253,7 +253,7 @@ func (a *app) openPhones(context.Context) error {
 	var err error
 	a.phones, err = sip.New(a.Box.SIP, sip.Deps{
 		Engine: a.engine, Calls: a.calls, Accounts: phones{a.db, a.Log},
-		Bindings: phones{a.db, a.Log}, Dialogs: dialogs{a.db, a.Log}, Journal: a.journal, Log: a.Log,
+		Bindings: phones{a.db, a.Log}, Dialogs: dialogs{a.db, a.Log}, Journal: a.journal, Mailboxes: mailboxes{a.db, a.Log}, Log: a.Log,
 	})
 	if err != nil {
 		return err
@@ -275,6 +275,7 @@ func (a *app) answer(ctx context.Context) error {
 	a.life.start("sip", a.phones.Run)
 	a.life.start("lines", a.lines.Run)
 	a.life.start("phones' changes", a.followPhones)
+	a.life.start("messages", a.followMail)
 	return nil
 }
 
@@ -348,7 +349,7 @@ func (a *app) openFace(context.Context) error {
 		Pages: web.Handler(), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones},
-		Ledger: a.journal, Journal: a.journal, Records: a.db, Recordings: a.db, Audit: a.db,
+		Ledger: a.journal, Journal: a.journal, Records: a.db, Missed: a.db, Recordings: a.db, Audit: a.db,
 		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
 	})

@@ -85,6 +85,7 @@ func (s *site) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.tellAllMail(ctx)
 	return errors.Join(s.floor.Configure(agents, queues), s.route(ctx))
 }
 
