@@ -47,6 +47,7 @@ func restarts(old, now *config.Box) (sections []string) {
 		{"http", old.HTTP, now.HTTP},
 		{"sip", old.SIP, now.SIP},
 		{"calls", old.Calls, now.Calls},
+		{"webrtc", old.WebRTC, now.WebRTC},
 		{"voicebox", old.Voicebox, now.Voicebox},
 		{"sms", old.SMS, now.SMS},
 		{"lookup", old.Lookup, now.Lookup},

@@ -31,6 +31,7 @@ func (b *Box) check(d *document) {
 	b.HTTP.check(d)
 	d.rejectAll("sip", b.SIP.Validate())
 	d.rejectAll("calls", b.Calls.validate())
+	d.rejectAll("webrtc", b.Pages().Validate())
 	b.checkVoicebox(d)
 	b.checkDoors(d)
 	b.checkAccounts(d)

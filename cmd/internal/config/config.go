@@ -34,6 +34,7 @@ type Box struct {
 	HTTP          HTTP          `yaml:"http"`
 	SIP           sip.Config    `yaml:"sip"`
 	Calls         Calls         `yaml:"calls"`
+	WebRTC        WebRTC        `yaml:"webrtc"`
 	Voicebox      []Voicebox    `yaml:"voicebox"`
 	SMS           SMS           `yaml:"sms"`
 	Lookup        Lookup        `yaml:"lookup"`
@@ -159,6 +160,7 @@ func Default() Box {
 			Listen:   []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"},
 			RTPPorts: "20000-29999",
 		},
+		WebRTC: WebRTC{Port: 5004, TCP: true},
 		Lookup: Lookup{Timeout: 800 * time.Millisecond},
 	}
 }
