@@ -9,6 +9,7 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -29,6 +30,23 @@ var dist embed.FS
 // policy lets the pages use what callbox itself serves and nothing else; it
 // needs neither inline scripts nor inline styles.
 const policy = "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+// nonceHole stands in index.html where each answer's own nonce is put: the
+// waveform's library brings a style element of its own.
+const nonceHole = "STYLE-NONCE"
+
+// embedded is the one page that others' pages may show in a frame.
+const embedded = "/embed"
+
+// policyFor is policy for one answer of index.html: styles with its nonce, and
+// for the page that is embedded the origins that may do so.
+func policyFor(path, nonce string, embedders []string) string {
+	out := policy + "; style-src 'self' 'nonce-" + nonce + "'"
+	if path == embedded && len(embedders) > 0 {
+		out = strings.Replace(out, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(embedders, " "), 1)
+	}
+	return out
+}
 
 const (
 	forEver  = "public, max-age=31536000, immutable" // names that carry their content's hash
@@ -53,9 +71,11 @@ func built(all fs.FS) (fs.FS, bool) {
 // Handler serves the pages to GET and HEAD: files by their names, index.html
 // for a path without a dot (a page of the application), nothing below /api.
 // Without built pages it answers 503 and says which commands make them.
-func Handler() http.Handler { return handler(dist) }
+// Embedders gives the origins that may show the embeddable page in a frame; nil
+// is none.
+func Handler(embedders func() []string) http.Handler { return handler(dist, embedders) }
 
-func handler(all fs.FS) http.Handler {
+func handler(all fs.FS, embedders func() []string) http.Handler {
 	app, ok := built(all)
 	if !ok {
 		note, _ := fs.ReadFile(all, "dist/placeholder.html")
@@ -65,7 +85,7 @@ func handler(all fs.FS) http.Handler {
 	if err != nil { // files within the binary: a fault of the build
 		return guarded(placeholder([]byte("The pages in this binary cannot be read: " + err.Error())))
 	}
-	return guarded(p)
+	return guarded(site{p, embedders})
 }
 
 // guarded sets the headers of every answer and refuses what pages never get.
@@ -170,18 +190,42 @@ func tagOf(body []byte) string {
 	return hex.EncodeToString(sum[:12])
 }
 
+// site is the pages with who may embed them.
+type site struct {
+	pages     pages
+	embedders func() []string
+}
+
 // ServeHTTP implements [http.Handler].
-func (p pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
-	one, ok := p[name]
-	if !ok && !strings.Contains(name, ".") {
-		one, ok = p["index.html"]
+	if one, ok := s.pages[name]; ok && name != index {
+		one.serve(w, r)
+		return
 	}
-	if !ok {
+	if strings.Contains(name, ".") && name != index {
 		http.NotFound(w, r)
 		return
 	}
-	one.serve(w, r)
+	s.start(w, r)
+}
+
+const index = "index.html"
+
+// start sends the page that begins the application, each time with a nonce of
+// its own.
+func (s site) start(w http.ResponseWriter, r *http.Request) {
+	nonce := rand.Text()
+	var embedders []string
+	if s.embedders != nil {
+		embedders = s.embedders()
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", policyFor(path.Clean("/"+r.URL.Path), nonce, embedders))
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	body := bytes.ReplaceAll(s.pages[index].body, []byte(nonceHole), []byte(nonce))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
 func (p page) serve(w http.ResponseWriter, r *http.Request) {
