@@ -178,39 +178,39 @@ const (
 )
 
 var trustChinese = trustWords{
-	Lang: "zh-Hans", Title: "信任这台 callbox", Why: "浏览器只在可信的 https 页面上开放麦克风。这台设备的证书由它自己的证书颁发机构签发,每台电脑或手机安装一次即可,有效期内更换地址无需重装。",
-	Download: "下载证书 ca.crt", Profile: "苹果设备描述文件", Fingerprint: "SHA-256 指纹", Compare: "安装前请与管理员核对指纹,不一致就不要安装。",
+	Lang: "zh-Hans", Title: "信任这台 callbox", Why: "浏览器只在可信的 https 页面上开放麦克风。这台设备的证书由它自己的证书颁发机构签发，每台电脑或手机安装一次即可，有效期内更换地址无需重装。",
+	Download: "下载证书 ca.crt", Profile: "苹果设备描述文件", Fingerprint: "SHA-256 指纹", Compare: "安装前请与管理员核对指纹，不一致就不要安装。",
 	Valid: "有效期至", Systems: "按系统安装", Done: "安装完成后", Open: "打开 callbox",
 	Other: "?lang=en", OtherLang: "en", OtherName: "English",
 	Steps: []system{
-		{"windows", "Windows(Chrome、Edge)", []step{
-			{Text: "下载 ca.crt,双击打开,按“安装证书”。"},
-			{Text: "选“当前用户”(整台电脑共用选“本地计算机”),再选“将所有的证书都放入下列存储”,浏览并选中“受信任的根证书颁发机构”。"},
-			{Text: "确认安装,关闭所有浏览器窗口后重新打开。"},
-			{Text: "也可在下载目录用命令安装:", Code: codeWindows},
+		{"windows", "Windows（Chrome、Edge）", []step{
+			{Text: "下载 ca.crt，双击打开，按“安装证书”。"},
+			{Text: "选“当前用户”（整台电脑共用选“本地计算机”），再选“将所有的证书都放入下列存储”，浏览并选中“受信任的根证书颁发机构”。"},
+			{Text: "确认安装，关闭所有浏览器窗口后重新打开。"},
+			{Text: "也可在下载目录用命令安装：", Code: codeWindows},
 		}},
-		{"macos", "macOS(Safari、Chrome)", []step{
-			{Text: "下载 ca.crt,双击打开,在“钥匙串访问”中加入“系统”或“登录”钥匙串。"},
-			{Text: "双击该证书,展开“信任”,“使用此证书时”选“始终信任”,关闭窗口并输入密码。"},
-			{Text: "也可在终端用命令安装:", Code: codeMac},
+		{"macos", "macOS（Safari、Chrome）", []step{
+			{Text: "下载 ca.crt，双击打开，在“钥匙串访问”中加入“系统”或“登录”钥匙串。"},
+			{Text: "双击该证书，展开“信任”，“使用此证书时”选“始终信任”，关闭窗口并输入密码。"},
+			{Text: "也可在终端用命令安装：", Code: codeMac},
 		}},
-		{"linux", "Linux(Chrome、Chromium、Edge)", []step{
-			{Text: "安装 certutil:", Code: codeTools},
-			{Text: "导入证书,然后重新打开浏览器:", Code: codeChromium},
-			{Text: "供 curl 等其他程序使用:", Code: codeLinux},
+		{"linux", "Linux（Chrome、Chromium、Edge）", []step{
+			{Text: "安装 certutil：", Code: codeTools},
+			{Text: "导入证书，然后重新打开浏览器：", Code: codeChromium},
+			{Text: "供 curl 等其他程序使用：", Code: codeLinux},
 		}},
-		{"android", "Android(Chrome)", []step{
+		{"android", "Android（Chrome）", []step{
 			{Text: "下载 ca.crt。"},
-			{Text: "打开“设置”,搜索“CA 证书”(一般在 安全 › 更多安全设置 › 加密与凭据 › 安装证书 › CA 证书),选“仍然安装”。"},
+			{Text: "打开“设置”，搜索“CA 证书”（一般在 安全 › 更多安全设置 › 加密与凭据 › 安装证书 › CA 证书），选“仍然安装”。"},
 			{Text: "选中下载的 ca.crt。手机需已设置锁屏密码。"},
 		}},
-		{"ios", "iPhone、iPad(Safari)", []step{
-			{Text: "用 Safari 打开上面的“苹果设备描述文件”,选“允许”。"},
-			{Text: "打开“设置”›“已下载描述文件”,按“安装”。"},
-			{Text: "打开“设置”›“通用”›“关于本机”›“证书信任设置”,打开对该证书的完全信任。"},
+		{"ios", "iPhone、iPad（Safari）", []step{
+			{Text: "用 Safari 打开上面的“苹果设备描述文件”，选“允许”。"},
+			{Text: "打开“设置”›“已下载描述文件”，按“安装”。"},
+			{Text: "打开“设置”›“通用”›“关于本机”›“证书信任设置”，打开对该证书的完全信任。"},
 		}},
-		{"firefox", "Firefox(各系统)", []step{
-			{Text: "打开 设置 › 隐私与安全 › 证书 › 查看证书 › 证书颁发机构 › 导入,选中 ca.crt。"},
+		{"firefox", "Firefox（各系统）", []step{
+			{Text: "打开 设置 › 隐私与安全 › 证书 › 查看证书 › 证书颁发机构 › 导入，选中 ca.crt。"},
 			{Text: "勾选“信任由此证书颁发机构来标识网站”。"},
 		}},
 	},
