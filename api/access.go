@@ -56,6 +56,7 @@ type caller struct {
 	limits sms.Limits
 	secret string // the key
 	token  string // of the session
+	page   string // its socket's name, for its phone; "" over HTTP
 }
 
 // program says whether the caller holds a key rather than a session.

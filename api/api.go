@@ -58,7 +58,7 @@ func (c Config) pages() http.Handler {
 }
 
 // Deps are the parts the face works with. Editor may be nil: the site is then
-// read only (501). Gauges, Lines and Network may be nil.
+// read only (501). Gauges, Lines, Network and Browsers may be nil.
 type Deps struct {
 	Users      Users
 	Keys       Keys
@@ -67,6 +67,7 @@ type Deps struct {
 	Calls      Calls
 	Lines      Lines
 	Network    Network
+	Browsers   Browsers
 	Ledger     Ledger
 	Journal    Journal
 	Records    Records
@@ -86,7 +87,7 @@ type Deps struct {
 
 // missing names the parts that are not there.
 func (d Deps) missing() error {
-	optional := map[string]bool{"Editor": true, "Gauges": true, "Lines": true, "Network": true}
+	optional := map[string]bool{"Editor": true, "Gauges": true, "Lines": true, "Network": true, "Browsers": true}
 	var errs []error
 	v := reflect.ValueOf(d)
 	for i := range v.NumField() {

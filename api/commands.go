@@ -133,8 +133,9 @@ var commands = map[string]command{
 	"dispose":            {access: forWorkers, onCall: true, waits: true, run: (*API).dispose},
 	"sendMessage":        {access: forWorkers, run: (*API).sendMessage},
 	"supervise":          {access: forBosses, onCall: true, waits: true, run: (*API).supervise},
-	"media.offer":        {access: forWorkers},
-	"media.close":        {access: forWorkers},
+	"media.offer":        {access: forWorkers, run: (*API).mediaOffer},
+	"media.close":        {access: forWorkers, run: (*API).mediaClose},
+	"media.stats":        {access: forWorkers, run: (*API).mediaStats},
 }
 
 // waits says whether a command waits for the disk.

@@ -168,6 +168,7 @@ func (a *API) serve(conn *websocket.Conn, who *caller, since int64) {
 	})
 	s.read(ctx)
 	s.stop(left)
+	s.phoneLeaves()
 	<-written
 }
 
@@ -177,6 +178,7 @@ func (a *API) newSocket(conn *websocket.Conn, who *caller) *socket {
 		queue: make(chan item, queueLength), slow: make(chan struct{}, atOnce),
 		over: make(chan struct{}),
 	}
+	who.page = newPage()
 	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // a wish only
 	}
