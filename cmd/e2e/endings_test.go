@@ -108,18 +108,18 @@ type leg struct {
 // TestNothingStaysOfCalls ends calls in every way that there is, many at once.
 // Each has one record that says how it ended, and a whole recording where it was
 // answered; what the box holds afterwards is what it held before. CALLBOX_LONG
-// makes it 10,000 calls, over which memory stays flat.
+// makes it 10,000 calls at an even pace, over which memory stays flat.
 func TestNothingStaysOfCalls(t *testing.T) {
 	t.Parallel()
-	desks, calls := 8, 240
-	if os.Getenv("CALLBOX_LONG") != "" {
-		desks, calls = 24, 10_000
+	desks, calls, over := 8, 240, time.Duration(0)
+	long := os.Getenv("CALLBOX_LONG") != ""
+	if long {
+		desks, calls, over = 32, 10_000, 8*time.Minute
 	}
 	o := newOrdeal(t, desks)
 	began := time.Now()
-	o.all(2, 1, false)
+	o.all(2, 1, false, 0)
 	before := o.settled(nil)
-	long := calls >= 10_000
 	if long {
 		before.live = o.live()
 	}
@@ -131,18 +131,18 @@ func TestNothingStaysOfCalls(t *testing.T) {
 		}
 	}
 	each := 2*calls/(2*len(kinds)-slow) + 1 // heavy ones come half as often
-	stop := o.watch(calls)
-	o.all(each, max(1, desks/4), true)
-	growth := stop()
+	stop := o.watch()
+	o.all(each, max(1, desks/4), true, over)
+	resident := stop(over)
 	o.relink()
 	after := o.settled(&before)
-	t.Logf("after %d calls in %v: %v; resident memory grows by %.0f kB in 1,000 calls", o.made.Load(), time.Since(began).Round(time.Second), after, growth)
+	t.Logf("after %d calls in %v: %v", o.made.Load(), time.Since(began).Round(time.Second), after)
 	if long {
 		after.live = o.live()
-		grown := float64(after.live-before.live) / 1024 / float64(o.made.Load()) * 1000
-		t.Logf("live heap %.1f MB, before %.1f MB: %.0f kB more for 1,000 calls", float64(after.live)/(1<<20), float64(before.live)/(1<<20), grown)
-		if growth > 1024 || grown > 1024 {
-			t.Errorf("memory grows by %.0f kB, live heap by %.0f kB in 1,000 calls", growth, grown)
+		grown := float64(after.live-before.live) / (1 << 20)
+		t.Logf("live heap %.1f MB, %.1f MB more than before; resident in the thirds of the time %.1f MB", float64(after.live)/(1<<20), grown, resident)
+		if more := resident[2] - resident[1]; more > mostMore || grown > mostMore {
+			t.Errorf("the last third of the calls takes %.1f MB more resident memory than the second; the live heap grows by %.1f MB in all; want %d MB at most", more, grown, mostMore)
 		}
 	}
 	o.checkRecords(began)
@@ -301,9 +301,11 @@ func offer(to chan *leg, l *leg) {
 	}
 }
 
-// all makes n calls of each kind, so many of a kind at a time.
-func (o *ordeal) all(n, width int, heavy bool) {
+// all makes n calls of each kind, evenly over a time, and no more than so many
+// of a kind at once.
+func (o *ordeal) all(n, width int, heavy bool, over time.Duration) {
 	var wg guard.Group
+	began := time.Now()
 	for i := range kinds {
 		k := &kinds[i]
 		n, width := n, width
@@ -319,7 +321,8 @@ func (o *ordeal) all(n, width int, heavy bool) {
 		var next atomic.Int64
 		for range width {
 			wg.Go(k.name, func() {
-				for int(next.Add(1)) <= n && !o.t.Failed() {
+				for i := int(next.Add(1)); i <= n && !o.t.Failed(); i = int(next.Add(1)) {
+					time.Sleep(time.Until(began.Add(over / time.Duration(n) * time.Duration(i-1))))
 					o.one(k)
 				}
 			})
@@ -743,52 +746,54 @@ func (o *ordeal) settled(before *holding) (h holding) {
 	return h
 }
 
-// watch notes resident memory as calls are made; stop gives by how many kB it
-// grows over 1,000 calls, by the line of least squares through the latter 70 %.
-func (o *ordeal) watch(calls int) (stop func() float64) {
+// mostMore is how many MB the last third of 10,000 calls may take more than the
+// second: a kilobyte a call. The first one fills the database's page caches,
+// and whatever is kept for half a minute of calls that are over.
+const mostMore = 4
+
+// watch notes resident memory as calls are made; stop gives its means in MB over
+// the thirds of a time.
+func (o *ordeal) watch() (stop func(time.Duration) [3]float64) {
 	ctx, end := context.WithCancel(o.life)
-	var at, rss []float64
+	began := time.Now()
+	var at []time.Duration
+	var rss []float64
 	var wg guard.Group
 	wg.Go("watch", func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
-		for last := int64(0); ctx.Err() == nil; {
+		for last := int64(0); ; {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
 				return
 			}
-			n := o.made.Load()
-			h := o.holding()
+			n, h := o.made.Load(), o.holding()
 			if n-last >= 500 {
 				last = n
 				o.t.Logf("%d calls: %v", n, h)
 			}
-			if float64(n) > 0.3*float64(calls) {
-				at, rss = append(at, float64(n)), append(rss, float64(h.rss)/1024)
-			}
+			at, rss = append(at, time.Since(began)), append(rss, float64(h.rss)/(1<<20))
 		}
 	})
-	return func() float64 {
+	return func(over time.Duration) [3]float64 {
 		end()
 		wg.Wait()
-		return 1000 * slope(at, rss)
+		return thirds(at, rss, over)
 	}
 }
 
-// slope is that of the line of least squares.
-func slope(x, y []float64) float64 {
-	var mx, my, up, down float64
-	for i := range x {
-		mx, my = mx+x[i]/float64(len(x)), my+y[i]/float64(len(x))
+// thirds are the means of what was measured in each third of a time.
+func thirds(at []time.Duration, what []float64, over time.Duration) (means [3]float64) {
+	var n [3]float64
+	for i, t := range at {
+		if t < over {
+			third := 3 * t / over
+			n[third]++
+			means[third] += (what[i] - means[third]) / n[third]
+		}
 	}
-	for i := range x {
-		up, down = up+(x[i]-mx)*(y[i]-my), down+(x[i]-mx)*(x[i]-mx)
-	}
-	if down == 0 {
-		return 0
-	}
-	return up / down
+	return means
 }
 
 // ended is a record as far as it is looked at.
