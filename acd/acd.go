@@ -65,13 +65,15 @@ type Desk struct {
 	Queues    []string `json:"queues"`
 }
 
-// QueueStatus is a queue as screens see it. LongestWait is in seconds.
+// QueueStatus is a queue as screens see it. LongestWait is in seconds, and so is
+// ServiceSeconds, within which a call should be answered.
 type QueueStatus struct {
-	ID          string  `json:"id"`
-	Name        string  `json:"name"`
-	Waiting     int     `json:"waiting"`
-	LongestWait float64 `json:"longest_wait"`
-	Ready       int     `json:"ready"`
+	ID             string  `json:"id"`
+	Name           string  `json:"name"`
+	Waiting        int     `json:"waiting"`
+	LongestWait    float64 `json:"longest_wait"`
+	Ready          int     `json:"ready"`
+	ServiceSeconds float64 `json:"service_seconds"`
 }
 
 // DeskRow is what of a desk survives a restart.

@@ -1,6 +1,7 @@
 package acd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -498,7 +499,7 @@ func (b *board) publish(now time.Time) {
 }
 
 func (b *board) status(l *line, now time.Time) QueueStatus {
-	s := QueueStatus{ID: l.ID, Name: l.Name, Ready: l.free}
+	s := QueueStatus{ID: l.ID, Name: l.Name, Ready: l.free, ServiceSeconds: cmp.Or(l.ServiceLevel, serviceByItself).Seconds()}
 	for _, t := range b.waiting {
 		if t.line == l {
 			s.Waiting++

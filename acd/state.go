@@ -37,6 +37,8 @@ const (
 	leaseMargin  = 5 * time.Second  // what an offer may outlive its ring_timeout
 	triedFor     = time.Hour        // how long is kept whom a call asked in vain
 	ringByItself = 20 * time.Second // ring_timeout where a queue has none
+
+	serviceByItself = 20 * time.Second // service_level likewise
 )
 
 // Why the floor refuses. ErrRefused is also a [cti.ErrWrongState].

@@ -88,7 +88,7 @@ func TestExtend(t *testing.T) {
 				if d := floor.Desk(t, "1"); tt.times > 0 && (d.State != acd.WorkingAfterCall || !d.Until.Equal(over.Add(tt.end).Truncate(time.Millisecond))) {
 					t.Errorf("at the last instant %+v", d)
 				}
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				synctest.Wait()
 				if d := floor.Desk(t, "1"); d.State != acd.Ready {
 					t.Errorf("behind it %+v", d)

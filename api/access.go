@@ -30,12 +30,13 @@ const (
 	ScopeReports    = "reports"
 	ScopeConfig     = "config"
 	ScopeMetrics    = "metrics"
+	ScopeWallboard  = "wallboard" // figures and the agents' states, no numbers
 )
 
 // Roles and Scopes are all there are, in the order in which they are shown.
 var (
 	Roles  = []Role{Agent, Supervisor, Admin, Auditor}
-	Scopes = []string{ScopeSMS, ScopeCalls, ScopeRecordings, ScopeReports, ScopeConfig, ScopeMetrics}
+	Scopes = []string{ScopeSMS, ScopeCalls, ScopeRecordings, ScopeReports, ScopeConfig, ScopeMetrics, ScopeWallboard}
 )
 
 // Sets of roles as the tables name them.

@@ -33,6 +33,7 @@ import (
 	"callbox/cti"
 	"callbox/internal/guard"
 	"callbox/internal/stamp"
+	"callbox/recorder"
 	"callbox/sms"
 	"callbox/storage"
 )
@@ -73,6 +74,8 @@ type Deps struct {
 	Records    Records
 	Missed     Missed
 	Recordings Recordings
+	Shelf      Shelf
+	History    History
 	Audit      Audit
 	Texter     Texter
 	Texts      Texts
@@ -121,6 +124,8 @@ type API struct {
 	hashing   chan struct{} // slots for password hashes
 	touched   chan string
 	hub       *hub
+	today     today           // figures
+	meter     *recorder.Meter // of recordings
 }
 
 // waitingTouches is how many sessions' activity may wait to be written.
@@ -172,6 +177,7 @@ func (a *API) openShelf() (err error) {
 	if a.shelf, err = os.OpenRoot(a.cfg.Recordings); err != nil {
 		return fmt.Errorf("open the recordings: %w", err)
 	}
+	a.meter = recorder.NewMeter(a.shelf, a.log)
 	return nil
 }
 

@@ -183,6 +183,7 @@ func argsInto(args json.RawMessage, v any) error {
 type stateArgs struct {
 	State  acd.State `json:"state"`
 	Reason string    `json:"reason"`
+	Agent  string    `json:"agent"` // another's, by a supervisor
 }
 
 // stateNow is what setAgentState answers.
@@ -203,6 +204,9 @@ func (a *API) setAgentState(ctx context.Context, who *caller, raw json.RawMessag
 	}
 	if who.program() {
 		return nil, refused(codeForbidden, "a key has no desk")
+	}
+	if args.Agent != "" && args.Agent != who.ID {
+		return a.forceState(ctx, who, args)
 	}
 	desk, err := a.deps.Floor.SetState(ctx, who.ID, args.State, args.Reason)
 	if err != nil {

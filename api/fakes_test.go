@@ -60,6 +60,7 @@ type world struct {
 
 	askedInbox storage.InboxFilter
 	query      storage.CallFilter
+	floor      floorWorld
 
 	events []cti.Event
 	heads  []func(cti.Event)
@@ -109,7 +110,7 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 			return Gauges{CallsActive: 3, SMSOrphans: 4, SMSTurned: 5, QueueWaiting: map[string]int{"repair": 2}}
 		},
 	}
-	deps.Missed = noMissed{}
+	deps.Missed, deps.Shelf, deps.History = noMissed{}, disk{w}, disk{w}
 	for _, f := range change {
 		f(&cfg, &deps)
 	}

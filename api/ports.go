@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 
@@ -35,6 +36,10 @@ type Floor interface {
 	Snapshot(agent string) (acd.Desk, []acd.QueueStatus, error)
 	Desks() []acd.Desk
 	Queues() []acd.QueueStatus
+	// Waiting are the calls in queues, in the order in which they are served.
+	Waiting() []acd.Waiter
+	// Force is Presence's SetState by somebody else.
+	Force(ctx context.Context, agent string, to acd.State, reason, by string) (acd.Desk, error)
 }
 
 // Presence is told who is here and what they want to do. What a desk's state
@@ -114,6 +119,27 @@ type Missed interface {
 type Recordings interface {
 	// Recording gives one, or storage.ErrNotFound.
 	Recording(ctx context.Context, id string) (storage.RecordingRow, error)
+}
+
+// Shelf finds recorded calls and keeps what people write at them.
+type Shelf interface {
+	// Shelf gives a page of records, newest first; storage.ErrCursor.
+	Shelf(ctx context.Context, f storage.ShelfFilter) (calls []cti.CDR, next string, err error)
+	RecordingNotes(ctx context.Context, recording string) ([]storage.RecordingNote, error)
+	AddRecordingNote(ctx context.Context, n storage.RecordingNote) (storage.RecordingNote, error)
+	// RemoveRecordingNote removes what by wrote, or storage.ErrNotFound.
+	RemoveRecordingNote(ctx context.Context, recording, id, by string) error
+}
+
+// History is what is on disk of the past.
+type History interface {
+	// CallEvents are the events of a call that the journal still has.
+	CallEvents(ctx context.Context, call string) ([]cti.Event, error)
+	// AgentChanges are the agents' changes since a time, after seq, in order.
+	AgentChanges(ctx context.Context, since time.Time, seq int64) ([]storage.AgentChange, error)
+	// Tallies adds up the calls that entered a queue since a time, live ones with
+	// them; within are the queues and their service levels.
+	Tallies(ctx context.Context, since time.Time, within map[string]time.Duration, live []cti.CDR) (map[string]storage.Tally, error)
 }
 
 // Audit takes who did what to what, from where; it returns when that is on

@@ -15,41 +15,52 @@ import (
 // sound is a recording with the call that it is of.
 type sound struct {
 	cti.Recording
-	Started cti.Time   `json:"started"`
-	From    cti.Number `json:"from"`
-	To      cti.Number `json:"to"`
-	Queue   *cti.Ref   `json:"queue"`
-	Agent   *cti.Ref   `json:"agent"`
+	Started   cti.Time   `json:"started"`
+	Direction string     `json:"direction"`
+	From      cti.Number `json:"from"`
+	To        cti.Number `json:"to"`
+	Line      string     `json:"line"`
+	Queue     *cti.Ref   `json:"queue"`
+	Agent     *cti.Ref   `json:"agent"`
+	Customer  *cti.Ref   `json:"customer"`
+	Result    *string    `json:"result"` // null while the call runs
 }
 
 func soundOf(call *cti.CDR) sound {
 	return sound{
-		Recording: call.Recording, Started: call.Times.Answer,
-		From: call.From, To: call.To, Queue: call.Queue, Agent: call.Agent,
+		Recording: call.Recording, Started: call.Times.Answer, Direction: call.Direction,
+		From: call.From, To: call.To, Line: call.Line, Queue: call.Queue, Agent: call.Agent,
+		Customer: call.Customer, Result: call.Result,
 	}
 }
 
 type recordingsIn struct {
-	Since  time.Time `query:"since" doc:"inclusive"`
-	Number string    `query:"number" maxLength:"64" doc:"in any form; either side"`
-	Agent  string    `query:"agent" maxLength:"64"`
-	Queue  string    `query:"queue" maxLength:"64"`
+	Since      time.Time `query:"since" doc:"inclusive"`
+	Until      time.Time `query:"until" doc:"exclusive"`
+	Q          string    `query:"q" maxLength:"64" doc:"a number in any form, the end of one, or a part of the customer's or the agent's name"`
+	Number     string    `query:"number" maxLength:"64" doc:"in any form; either side"`
+	Agent      string    `query:"agent" maxLength:"64"`
+	Queue      string    `query:"queue" maxLength:"64"`
+	MinSeconds float64   `query:"min_seconds" minimum:"0"`
 	Paged
 }
 
-// listRecordings gives the recordings of calls, newest first. A page may hold
-// fewer rows than asked for, where calls were not recorded.
+// listRecordings gives the recordings of calls, newest first.
 func (a *API) listRecordings(ctx context.Context, in *recordingsIn) (*rows[sound], error) {
-	calls := callsIn{Since: in.Since, Number: in.Number, Agent: in.Agent, Queue: in.Queue, Paged: in.Paged}
-	records, next, err := a.deps.Records.Calls(ctx, calls.filter(callerOf(ctx)))
+	f := storage.ShelfFilter{
+		Since: in.Since, Until: in.Until, Number: in.Number, Q: in.Q, Agent: in.Agent, Queue: in.Queue,
+		MinSeconds: in.MinSeconds, Page: in.page(),
+	}
+	if who := callerOf(ctx); who.own() {
+		f.VisibleTo = who.ID
+	}
+	records, next, err := a.deps.Shelf.Shelf(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("list recordings: %w", err)
 	}
-	var out []sound
+	out := make([]sound, len(records))
 	for i := range records {
-		if recorded(&records[i]) {
-			out = append(out, soundOf(&records[i]))
-		}
+		out[i] = soundOf(&records[i])
 	}
 	return pageOf(out, next), nil
 }

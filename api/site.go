@@ -107,7 +107,7 @@ func (a *API) getSite(ctx context.Context, kind, id string) (*one[document], err
 }
 
 // deskKeys are what an agent's object shows of the floor; PUT leaves them out.
-var deskKeys = []string{"state", "reason", "since", "pending", "phone", "away", "call"}
+var deskKeys = []string{"state", "reason", "since", "until", "busy_since", "pending", "phone", "device", "away", "call"}
 
 // withDesks adds to agents how their desks stand.
 func (a *API) withDesks(docs []document) {

@@ -352,6 +352,7 @@ func (a *app) openFace(context.Context) error {
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Missed: a.db, Recordings: a.db, Audit: a.db,
 		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
+		Shelf: a.db, History: a.db,
 	})
 	if err != nil {
 		return err
