@@ -42,7 +42,8 @@ func (d *demo) callers(ctx context.Context, sip string) {
 	}
 }
 
-// ring is one caller's call: some give up early, most press 1 and talk.
+// ring is one caller's call: some give up early or leave a message, most press 1
+// and talk.
 func (d *demo) ring(ctx context.Context, sip, from string) {
 	talk, err := d.carrier.Call(ctx, hotline, ctitest.CallOptions{Server: sip, From: from})
 	if err != nil {
@@ -62,8 +63,11 @@ func (d *demo) ring(ctx context.Context, sip, from string) {
 		return
 	}
 	key := "1"
-	if rand.IntN(6) == 0 {
+	switch rand.IntN(12) {
+	case 0, 1:
 		key = "2"
+	case 2:
+		key = "3"
 	}
 	talk.Press(key)
 	talk.Babble(float64(90 + rand.IntN(150)))

@@ -16,9 +16,10 @@ import (
 // spoken are the flow's prompts by their files.
 var spoken = map[string]string{
 	"welcome.wav": "您好，欢迎致电安顺维保服务热线。",
-	"menu.wav":    "报修请按一，查询工单请按二。",
+	"menu.wav":    "报修请按一，查询工单请按二，留言请按三。",
 	"status.wav":  "您的工单正在处理中，请留意短信。再见。",
-	"closed.wav":  "现在没有坐席在线，请稍后再拨。",
+	"closed.wav":  "现在没有坐席在线。",
+	"message.wav": "请在提示音后留言，按井号键结束。",
 }
 
 // record makes the prompts: spoken where there is an engine, else chimes that
