@@ -25,6 +25,7 @@ import (
 	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/cti/sip"
+	"callbox/cti/webrtc"
 	"callbox/internal/outbound"
 	"callbox/internal/seal"
 	"callbox/ivr/speech"
@@ -73,6 +74,7 @@ type app struct {
 	calls    *cti.Server
 	floor    *acd.Floor
 	phones   *sip.Server
+	pages    *webrtc.Server
 	lines    *voicebox.Lines
 	carriers map[string]*client.Client
 	gateway  *sms.Gateway
@@ -106,7 +108,7 @@ func Run(ctx context.Context, o Options) error {
 func (a *app) build(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		a.openStorage, a.openMedia, a.recover, a.openSite,
-		a.openCalls, a.openPhones, a.openLines, a.openFloor, a.answer,
+		a.openCalls, a.openPhones, a.openPages, a.openLines, a.openFloor, a.answer,
 		a.listen, a.openInboxes, a.openTexts, a.openDoors, a.openHooks,
 		a.openFace, a.openControl,
 	} {
@@ -224,7 +226,7 @@ func (a *app) openFloor(ctx context.Context) error {
 		return err
 	}
 	a.floor, err = acd.New(acd.Config{Agents: agents, Queues: queues, Log: a.Log}, acd.Deps{
-		Phones: a.phones, Journal: a.journal, Desks: a.db, Announcer: music{speech.Music()},
+		Phones: a.phones, Browsers: a.pages, Journal: a.journal, Desks: a.db, Announcer: music{speech.Music()},
 	})
 	if err != nil {
 		return err
@@ -273,8 +275,10 @@ func (a *app) answer(ctx context.Context) error {
 	}
 	a.life.start("calls", a.calls.Run)
 	a.life.start("sip", a.phones.Run)
+	a.life.start("pages", a.pages.Run)
 	a.life.start("lines", a.lines.Run)
 	a.life.start("phones' changes", a.followPhones)
+	a.life.start("pages' changes", a.followPages)
 	a.life.start("messages", a.followMail)
 	return nil
 }
@@ -348,7 +352,7 @@ func (a *app) openFace(context.Context) error {
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Way: a.way(), Recordings: a.Box.Data,
 		Pages: web.Handler(nil), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
-		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones},
+		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones}, Browsers: browsers{a.pages, a.calls},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Missed: a.db, Recordings: a.db, Audit: a.db,
 		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,

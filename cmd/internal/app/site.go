@@ -98,17 +98,15 @@ func (s *site) links(ctx context.Context) error {
 	return err
 }
 
-// desks are the floor's agents (users with an extension) and queues.
+// desks are the floor's agents and queues.
 func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
-	stored, err := s.db.Agents(ctx)
+	stored, err := s.db.Staff(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	var agents []acd.Agent
-	for _, a := range stored {
-		if a.Extension != "" {
-			agents = append(agents, a.Floor())
-		}
+	agents := make([]acd.Agent, len(stored))
+	for i, a := range stored {
+		agents[i] = a.Floor()
 	}
 	rows, err := s.db.Queues(ctx)
 	queues := make([]acd.Queue, len(rows))
