@@ -1,5 +1,5 @@
 import { flushSync, mount, unmount } from 'svelte';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import CallCard from '../src/components/CallCard.svelte';
 import { clock } from '../src/lib/clock.svelte.ts';
 import { fromRecord, type LiveCall } from '../src/lib/feed.ts';
@@ -16,6 +16,10 @@ function card(more: Partial<LiveCall>): HTMLElement {
   flushSync();
   return document.body;
 }
+
+beforeEach(() => {
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('no network here')));
+});
 
 afterEach(() => {
   if (shown) void unmount(shown);

@@ -1,6 +1,6 @@
 // The HTTP side of the box. Cookies carry the session.
 
-import type { CallRecord, Customer, Desk, Incoming, Job, List, Message, Person, PhoneLine, Reason, Security, User } from './contract.ts';
+import type { CallRecord, Customer, Desk, Incoming, Job, List, Message, PhoneLine, Reason, Security, User } from './contract.ts';
 
 /** What kind of failure it was, for the dictionary. */
 export type Fault = 'unreachable' | 'unauthorized' | 'forbidden' | 'notFound' | 'tooMany' | 'refused' | 'server';
@@ -78,7 +78,6 @@ export const api = {
   call: (id: string) => ask<CallRecord>('GET', `/calls/${encodeURIComponent(id)}`),
   customer: (id: string) => ask<Customer>('GET', `/customers/${encodeURIComponent(id)}`),
   callsWith: (number: string) => ask<List<CallRecord>>('GET', `/calls${query({ number, limit: 5 })}`),
-  people: () => ask<List<Person>>('GET', '/people'),
   reasons: async () => (await ask<{ reasons?: Reason[] | null }>('GET', '/desk')).reasons ?? [],
   security: () => ask<Security>('GET', '/security'),
   agents: () => ask<List<Desk>>('GET', `/agents${query({ limit: 200 })}`),

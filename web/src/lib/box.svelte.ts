@@ -6,6 +6,7 @@ import { clock } from './clock.svelte.ts';
 import type { AgentState, BoxEvent, Customer, Reason, Snapshot, User } from './contract.ts';
 import * as feeds from './feed.ts';
 import * as memory from './memory.ts';
+import { people, type Person } from './people.ts';
 import { BoxSocket, CommandFailed, socketAddress, type Line } from './socket.ts';
 import { offsetOf } from './time.ts';
 
@@ -31,6 +32,8 @@ export class Box {
 
   /** Why an agent may be not ready, as the site has it; empty until the box told. */
   reasons = $state.raw<readonly Reason[]>([]);
+  /** Colleagues as they were when somebody last looked. */
+  people = $state.raw<readonly Person[]>([]);
   /** The agent asked for a call and has no answer yet. */
   ordering = $state(false);
   readonly call = $derived(feeds.current(this.feed, clock.now));
@@ -108,8 +111,9 @@ export class Box {
     return done;
   }
 
-  async press(call: string, digits: string): Promise<void> {
-    await this.command('generateDigits', { call_id: call, digits });
+  /** Presses keys, for the outside party to hear or for another connection. */
+  async press(call: string, digits: string, connection = ''): Promise<void> {
+    await this.command('generateDigits', { call_id: call, digits, ...(connection ? { connection_id: connection } : {}) });
   }
 
   /** Which of several customers with the number it is. */
@@ -164,6 +168,21 @@ export class Box {
     } catch {
       // The grid keeps what it had; the feed goes on telling.
     }
+  }
+
+  /** Loads the colleagues who are logged in. False where that was not possible and none are known. */
+  async loadPeople(): Promise<boolean> {
+    try {
+      this.people = (await people.all()).items ?? [];
+    } catch {
+      return this.people.length > 0;
+    }
+    return true;
+  }
+
+  /** What a colleague is called; the id where nobody has said. */
+  nameOf(agent: string): string {
+    return this.feed.desks[agent]?.name || this.people.find((one) => one.id === agent)?.name || agent;
   }
 
   /** Loads the telephone lines. */
@@ -243,6 +262,8 @@ export class Box {
       const record = await api.call(call.id).catch(() => null);
       if (record) this.feed = feeds.withRecord(this.feed, record);
     }
+    const named = call && [call.talk.by, call.talk.asked?.agent, ...call.talk.others.map((one) => one.agent)];
+    if (named?.some((agent) => agent && this.nameOf(agent) === agent && this.#once(`name of ${agent}`))) void this.loadPeople();
     if (call && feeds.isStub(call.customer) && this.#once(`customer of ${call.id}`)) {
       const customer = await api.customer(call.customer.id ?? '').catch(() => null);
       if (customer) this.feed = feeds.withCustomer(this.feed, call.id, customer);
@@ -277,7 +298,7 @@ export class Box {
     this.trouble = null;
     this.asking = '';
     this.ordering = false;
-    this.reasons = [];
+    this.reasons = this.people = [];
     this.#fetched = {};
   }
 }

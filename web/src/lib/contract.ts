@@ -48,20 +48,6 @@ export interface Reason {
   limit?: number;
 }
 
-/** A colleague who is logged in. */
-export interface Person {
-  id: string;
-  name: string;
-  role?: string;
-  state?: AgentState | '';
-  reason?: string;
-  since?: string | null;
-  device?: string;
-  on_call?: boolean | string;
-  queues?: string[];
-  extension?: string;
-}
-
 /** Whether the page may have a microphone, and where it might. */
 export interface Security {
   https?: boolean;

@@ -15,6 +15,9 @@ export const shell = {
   'login.wrong': 'User or password is wrong.',
   'login.tooMany': 'Too many tries. Please wait a minute.',
   'login.missing': 'Please enter user and password.',
+  'login.phone': 'My telephone',
+  'login.page': 'In this browser, with a headset',
+  'login.desk': 'On the desk',
 
   'fault.unreachable': 'callbox cannot be reached. Check the network.',
   'fault.unauthorized': 'Your session has ended. Please log in again.',
@@ -38,6 +41,10 @@ export const shell = {
   'command.dial.logged_off': 'You are logged off. Log in again to dial.',
   'command.dial.wrong_state': 'No free line leads out, or a call is coming to you just now.',
   'command.unknown': 'It did not work.',
+  'command.transfer.bad_args': 'There is neither such a colleague nor queue, and it is no number.',
+  'command.transfer.no_phone': 'The telephone there is not connected.',
+  'command.transfer.wrong_state': 'Nobody there is free, or is not logged in.',
+  'command.transfer.not_found': 'The call is already over.',
 
   'role.agent': 'Agent',
   'role.supervisor': 'Supervisor',
@@ -46,6 +53,12 @@ export const shell = {
 
   'bar.own': 'My state',
   'bar.logout': 'Log out',
+  'bar.over': 'over {time}',
+  'bar.wrapLeft': 'ends in {time}',
+  'bar.extend': 'More time',
+  'bar.reasons': 'Not ready, with a reason',
+  'bar.noReason': 'Without a reason',
+  'bar.keys': 'Keys',
 
   'state.ready': 'Ready',
   'state.notReady': 'Not ready',
@@ -67,6 +80,10 @@ export const shell = {
   'reason.away': 'no connection',
   'reason.no_phone': 'no telephone',
   'reason.restart': 'after a restart',
+  'reason.lunch': 'lunch',
+  'reason.break': 'short break',
+  'reason.training': 'training',
+  'reason.meeting': 'meeting',
   'reason.unnamed': 'other reason',
 
   'line.open': 'Connected',

@@ -17,6 +17,9 @@ export const shell: Record<keyof typeof en, string> = {
   'login.wrong': '用户名或密码错误。',
   'login.tooMany': '尝试次数过多，请一分钟后再试。',
   'login.missing': '请输入用户名和密码。',
+  'login.phone': '使用的电话',
+  'login.page': '网页电话（耳麦）',
+  'login.desk': '桌面话机',
 
   'fault.unreachable': '无法连接 callbox，请检查网络。',
   'fault.unauthorized': '登录已失效，请重新登录。',
@@ -40,6 +43,10 @@ export const shell: Record<keyof typeof en, string> = {
   'command.dial.logged_off': '您已签出，请重新登录后再拨。',
   'command.dial.wrong_state': '暂时无法拨出：没有空闲外线，或正有来电分配给您。',
   'command.unknown': '操作失败。',
+  'command.transfer.bad_args': '没有这位同事或队列，也不是可拨的号码。',
+  'command.transfer.no_phone': '对方的话机不在线。',
+  'command.transfer.wrong_state': '对方正忙或未登录，无人可接。',
+  'command.transfer.not_found': '通话已经结束。',
 
   'role.agent': '坐席',
   'role.supervisor': '班长',
@@ -48,6 +55,12 @@ export const shell: Record<keyof typeof en, string> = {
 
   'bar.own': '我的状态',
   'bar.logout': '签出',
+  'bar.over': '已超 {time}',
+  'bar.wrapLeft': '剩余 {time}',
+  'bar.extend': '延长',
+  'bar.reasons': '示忙并选择原因',
+  'bar.noReason': '不填原因',
+  'bar.keys': '快捷键',
 
   'state.ready': '空闲',
   'state.notReady': '示忙',
@@ -69,6 +82,10 @@ export const shell: Record<keyof typeof en, string> = {
   'reason.away': '页面已断开',
   'reason.no_phone': '话机离线',
   'reason.restart': '系统重启',
+  'reason.lunch': '午餐',
+  'reason.break': '小休',
+  'reason.training': '培训',
+  'reason.meeting': '会议',
   'reason.unnamed': '其他原因',
 
   'line.open': '已连接',
