@@ -82,6 +82,7 @@ type Deps struct {
 	TextRules  TextRules
 	Dead       Dead
 	Site       Site
+	Desk       Desk
 	Editor     Editor
 	Metrics    *Metrics
 	Ready      func(context.Context) Readiness
@@ -150,7 +151,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	}
 	a.doors = doors.New(doors.Config{Accounts: cfg.Accounts, Zone: cfg.Zone, Log: cfg.Log},
 		doors.Deps{Keys: doorKeys{deps.Keys}, Texter: doorTexter{deps.Texter}, Texts: doorTexts{deps.Texts}})
-	a.routes = slices.Concat(table(), objects(), doorRoutes(), links(), trust())
+	a.routes = slices.Concat(table(), objects(), doorRoutes(), links(), trust(), deskRoutes())
 	a.huma = humago.New(muxOf{a}, humaConfig(cfg.Version))
 	a.mountAll()
 	a.handler = a.wrapped(a.mux)
@@ -191,6 +192,7 @@ func humaConfig(version string) huma.Config {
 	types := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	types.RegisterTypeAlias(reflect.TypeFor[stamp.Time](), reflect.TypeFor[time.Time]())
 	types.RegisterTypeAlias(reflect.TypeFor[sms.Priority](), reflect.TypeFor[priority]())
+	types.RegisterTypeAlias(reflect.TypeFor[storage.Duration](), reflect.TypeFor[float64]())
 	types.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[any]())
 	format := huma.Format{
 		Marshal:   func(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) },

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"callbox/acd"
 	"callbox/cti"
 	"callbox/internal/stamp"
+	"callbox/storage"
 )
 
 // Codes of a refused command.
@@ -219,7 +222,12 @@ type disposeArgs struct {
 	CallID string `json:"call_id"`
 	Code   string `json:"code"`
 	Note   string `json:"note"`
+	Kind   string `json:"kind"`
+	Solved *bool  `json:"solved"` // by phone
 }
+
+// maxNote is how long a note may be, in characters, as a draft or filed.
+const maxNote = 4000
 
 func (d disposeArgs) check() error {
 	switch {
@@ -227,8 +235,10 @@ func (d disposeArgs) check() error {
 		return badArgs("call_id", "is missing")
 	case d.Code == "" || len(d.Code) > 64:
 		return badArgs("code", "is 1 to 64 bytes")
-	case len(d.Note) > 4000:
-		return badArgs("note", "is 4000 bytes at most")
+	case utf8.RuneCountInString(d.Note) > maxNote:
+		return badArgs("note", "is 4000 characters at most")
+	case d.Kind != "" && !slices.Contains(storage.CallKinds, d.Kind):
+		return badArgs("kind", "is none of "+strings.Join(storage.CallKinds, ", "))
 	}
 	return nil
 }
@@ -248,7 +258,7 @@ func (a *API) dispose(ctx context.Context, who *caller, raw json.RawMessage) (an
 	if who.own() && !tookPart(&call, who.ID) {
 		return nil, cti.ErrNotFound
 	}
-	d := cti.Disposition{Code: args.Code, Note: args.Note, By: who.ID, Time: stamp.Now()}
+	d := cti.Disposition{Code: args.Code, Note: args.Note, Kind: args.Kind, Solved: args.Solved, By: who.ID, Time: stamp.Now()}
 	if err := a.deps.Ledger.Amend(ctx, args.CallID, cti.Amendment{Disposition: &d}); err != nil {
 		return nil, fmt.Errorf("dispose: %w", err)
 	}
@@ -274,7 +284,7 @@ func (a *API) sendMessage(ctx context.Context, who *caller, raw json.RawMessage)
 		return nil, cti.ErrNotFound
 	}
 	e := cti.Event{Type: cti.EventMessage, AgentID: args.To, UserData: map[string]any{
-		"from": who.ID, "name": who.Name, "text": args.Text,
+		"from": who.ID, "to": args.To, "name": who.Name, "text": args.Text,
 	}}
 	if err := a.deps.Ledger.Note(ctx, e); err != nil {
 		return nil, fmt.Errorf("send message: %w", err)

@@ -56,7 +56,7 @@ func onDisk(t *testing.T) (*world, *storage.DB) {
 	}
 	w := newWorld(t, func(_ *Config, d *Deps) {
 		d.Users, d.Keys, d.Sessions, d.Records, d.Recordings, d.Audit = db, db, db.Sessions(), db, db, db
-		d.Journal, d.Ledger, d.Texter, d.Texts, d.Dead, d.Site, d.Editor, d.TextRules = db.Journal(), db.Journal(), gateway, store, db.Notices(), db, db, gateway
+		d.Journal, d.Ledger, d.Texter, d.Texts, d.Dead, d.Site, d.Desk, d.Editor, d.TextRules = db.Journal(), db.Journal(), gateway, store, db.Notices(), db, db, db, gateway
 	})
 	return w, db
 }
@@ -208,7 +208,7 @@ func TestScreenFollowsTheJournalOnDisk(t *testing.T) {
 	s.conn.Close()
 	note(cti.EventHeld)
 	waitFor(t, "on disk", func() bool { return db.Journal().Durable() == start+2 })
-	s = b.dial("?since=" + number(start))
+	s = b.dial("?since=" + digits(start))
 	if got := s.next(); got["type"] != "resumed" {
 		t.Fatalf("greeting = %v", got)
 	}
@@ -228,4 +228,4 @@ func TestScreenFollowsTheJournalOnDisk(t *testing.T) {
 	}
 }
 
-func number(n int64) string { b, _ := json.Marshal(n); return string(b) }
+func digits(n int64) string { b, _ := json.Marshal(n); return string(b) }

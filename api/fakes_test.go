@@ -102,7 +102,7 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 	cfg := Config{Version: "test", Recordings: t.TempDir(), Pages: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })}
 	deps := Deps{
 		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Lines: w, Ledger: w, Journal: w, Records: disk{w},
-		Recordings: w, Audit: w, Texter: w, Texts: w, TextRules: &textRules{}, Dead: w, Site: w, Editor: w, Metrics: NewMetrics(),
+		Recordings: w, Audit: w, Texter: w, Texts: w, TextRules: &textRules{}, Dead: w, Site: w, Desk: emptyDesk{}, Editor: w, Metrics: NewMetrics(),
 		Ready: func(context.Context) Readiness {
 			return Readiness{Ready: true, Parts: map[string]Part{"sip": {OK: true}}}
 		},
@@ -387,6 +387,10 @@ func (w *world) Accept(_ context.Context, r sms.Request) (sms.Job, bool, error) 
 func (w *world) Check(ctx context.Context, r sms.Request) error {
 	_, _, err := w.Accept(ctx, r)
 	return err
+}
+
+func (w *world) Preview(_ context.Context, r sms.Request) (sms.Preview, error) {
+	return sms.Preview{Text: r.Text, Parts: 1}, nil
 }
 
 func (w *world) Confirm(_ context.Context, id string) (sms.Job, error) { return w.jobs[id], nil }

@@ -25,4 +25,5 @@ var (
 	_ Dead       = (*storage.Notices)(nil)
 	_ Site       = (*storage.DB)(nil)
 	_ Editor     = (*storage.DB)(nil)
+	_ Desk       = (*storage.DB)(nil)
 )

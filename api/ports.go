@@ -157,6 +157,8 @@ type Texter interface {
 	// Check gives what is wrong with a request as Accept would, and stores
 	// nothing.
 	Check(ctx context.Context, r sms.Request) error
+	// Preview shows a text as it would leave. Error: sms.Invalid.
+	Preview(ctx context.Context, r sms.Request) (sms.Preview, error)
 	// Confirm lets a job go that awaits it. Errors: sms.ErrNotFound,
 	// sms.ErrNotAwaiting.
 	Confirm(ctx context.Context, id string) (sms.Job, error)
@@ -208,11 +210,37 @@ type Dead interface {
 }
 
 // Site is what a supervisor edits, as documents of JSON by kind: agents queues
-// routes flows templates customers; without secrets. What is not there is
+// routes flows templates customers desk; without secrets. What is not there is
 // storage.ErrNotFound.
 type Site interface {
 	Documents(ctx context.Context, kind string, p storage.Page) (docs []json.RawMessage, next string, err error)
 	Document(ctx context.Context, kind, id string) (json.RawMessage, error)
+}
+
+// Desk is what agents' pages keep in the box.
+type Desk interface {
+	Notes
+	Customers
+	// Agents are the users who have an extension.
+	Agents(ctx context.Context) ([]storage.Agent, error)
+	// Chats are what a person wrote and got, newest first; of one other where with
+	// is not empty.
+	Chats(ctx context.Context, person, with string, p storage.Page) (list []storage.Chat, next string, err error)
+	// Urge tells the webhooks and gives the notice's id, "" where none wants it.
+	Urge(ctx context.Context, u storage.Urge) (event string, err error)
+}
+
+// Notes are drafts about calls, until they are filed.
+type Notes interface {
+	CallNote(ctx context.Context, call, by string) (storage.Note, error)
+	PutCallNote(ctx context.Context, n storage.Note) error
+}
+
+// Customers are the box's own. Error of both: storage.ErrNotFound,
+// storage.ErrCursor.
+type Customers interface {
+	Customers(ctx context.Context, f storage.CustomerFilter) (docs []json.RawMessage, next string, err error)
+	AddNumber(ctx context.Context, customer, number string) error
 }
 
 // Editor changes the site and lets the running box follow. What is wrong with

@@ -49,7 +49,7 @@ func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 	if !s.calls {
 		return false
 	}
-	if s.all || e.AgentID == s.agent {
+	if s.all || e.AgentID == s.agent || e.Type == cti.EventMessage && e.UserData["from"] == s.agent {
 		return true
 	}
 	if e.AgentID != "" && eachOwn[e.Type] {

@@ -26,7 +26,7 @@ type section struct {
 var sections = []section{
 	served("agents", siteRead),
 	served("queues", siteRead),
-	served("customers", siteRead),
+	customers(),
 	served("templates", siteRead),
 	served("routes", siteBosses),
 	served("flows", siteBosses),

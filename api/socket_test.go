@@ -199,6 +199,7 @@ func TestEventsAreSeenByWhomTheyConcern(t *testing.T) {
 		{cti.Event{Type: cti.EventSMSReceived}, true}, // it answers no job
 		{cti.Event{Type: cti.EventMessage, AgentID: "1001"}, true},
 		{cti.Event{Type: cti.EventMessage, AgentID: "1002"}, false},
+		{cti.Event{Type: cti.EventMessage, AgentID: "1002", UserData: map[string]any{"from": "1001"}}, true}, // what he wrote himself
 		{cti.Event{Type: cti.EventMessage, AgentID: "1001"}, true},
 	}
 	for i, one := range events {

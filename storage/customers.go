@@ -90,10 +90,11 @@ type CustomerFilter struct {
 func (d *DB) Customers(ctx context.Context, f CustomerFilter) (docs []json.RawMessage, next string, err error) {
 	w := &filter{}
 	w.and(f.Number != "", "id IN (SELECT customer FROM customer_numbers WHERE number = ?)", number.Key(f.Number, d.cfg.AreaCode))
-	digits := strings.TrimLeft(number.Clean(f.Query), "+0")
+	digits := strings.TrimPrefix(number.Clean(f.Query), "+")
 	w.and(f.Query != "", `(id = ? OR name LIKE ? ESCAPE '\'
-		OR ? AND id IN (SELECT customer FROM customer_numbers WHERE number LIKE ?))`,
-		f.Query, "%"+likely.Replace(f.Query)+"%", len(digits) >= fewestDigits, "%"+digits+"%")
+		OR ? AND id IN (SELECT customer FROM customer_numbers WHERE number LIKE ? OR number LIKE ?))`,
+		f.Query, "%"+likely.Replace(f.Query)+"%", len(digits) >= fewestDigits, "%"+digits+"%",
+		"+86"+strings.TrimPrefix(digits, "0")+"%")
 	_, after, err := parseCursor(f.Cursor)
 	if err != nil {
 		return nil, "", err

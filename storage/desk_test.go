@@ -223,6 +223,7 @@ func TestFindCustomers(t *testing.T) {
 		{"", "c2", "c2"},
 		{"", "138 0013", "c1"},
 		{"", "05718888", "c1 c2"},
+		{"", "0013", "c1"},
 		{"", "86", ""}, // in every number
 		{"88880001", "安顺", "c1"},
 		{"", "'; DROP TABLE customers; --", ""},

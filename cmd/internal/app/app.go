@@ -350,11 +350,11 @@ func (a *app) openTexts(context.Context) error {
 func (a *app) openFace(context.Context) error {
 	face, err := api.New(api.Config{
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Way: a.way(), Recordings: a.Box.Data,
-		Pages: web.Handler(nil), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
+		Pages: web.Handler(a.embedders), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones}, Browsers: browsers{a.pages, a.calls},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Missed: a.db, Recordings: a.db, Audit: a.db,
-		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Editor: a.site,
+		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Desk: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
 		Shelf: a.db, History: a.db,
 	})

@@ -98,6 +98,15 @@ func (s *site) links(ctx context.Context) error {
 	return err
 }
 
+// embedders are the origins whose pages may show the desk in a frame.
+func (a *app) embedders() []string {
+	desk, err := a.db.DeskSettings(context.Background()) // for each page, not for what it loads
+	if err != nil {
+		a.Log.Warn("who may show the desk in a frame is not known", "err", err)
+	}
+	return desk.EmbedOrigins
+}
+
 // desks are the floor's agents and queues.
 func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
 	stored, err := s.db.Staff(ctx)
