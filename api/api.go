@@ -87,6 +87,12 @@ type Deps struct {
 	Metrics    *Metrics
 	Ready      func(context.Context) Readiness
 	Gauges     func(context.Context) Gauges
+	Flows      Flows
+	Calendars  Calendars
+	Carriers   Carriers
+	Hooks      Hooks
+	KeyStore   KeyStore
+	People     People
 }
 
 // missing names the parts that are not there.
@@ -112,6 +118,7 @@ type API struct {
 	huma      huma.API
 	doors     *doors.Doors
 	routes    []route
+	other     map[string]func(http.Handler) http.Handler // around huma's handler of a pattern
 	jobSchema *huma.Schema
 	handler   http.Handler
 	crossSite *http.CrossOriginProtection
@@ -141,7 +148,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &API{
-		cfg: cfg, deps: deps, log: cfg.Log, metrics: deps.Metrics, mux: http.NewServeMux(),
+		cfg: cfg, deps: deps, log: cfg.Log, metrics: deps.Metrics, mux: http.NewServeMux(), other: map[string]func(http.Handler) http.Handler{},
 		crossSite: http.NewCrossOriginProtection(), sessions: newSessions(deps.Sessions, cfg.Secure),
 		hashing: make(chan struct{}, 2), touched: make(chan string, waitingTouches), hub: newHub(),
 		misses: newBucket(freeMisses, missEvery), presses: newBucket(freePresses, pressEvery),

@@ -101,6 +101,7 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 	}
 	cfg := Config{Version: "test", Recordings: t.TempDir(), Pages: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })}
 	deps := Deps{
+		Flows: flowsOf{w}, Calendars: shopHours{}, Carriers: twoCarriers{}, Hooks: oneHook{}, KeyStore: keyStore{w}, People: people{w},
 		Users: w, Keys: w, Sessions: w, Floor: w, Calls: w, Lines: w, Ledger: w, Journal: w, Records: disk{w},
 		Recordings: w, Audit: w, Texter: w, Texts: w, TextRules: &textRules{}, Dead: w, Site: w, Desk: emptyDesk{}, Editor: w, Metrics: NewMetrics(),
 		Ready: func(context.Context) Readiness {

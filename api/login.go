@@ -29,7 +29,7 @@ const (
 // Keys within a session.
 const (
 	sessUser = "user"
-	sessPass = "pass" // fingerprint of the password's hash at log-in
+	sessPass = "pass" // fingerprint of the log-in
 	sessSeen = "seen" // Unix seconds
 )
 
@@ -89,7 +89,7 @@ func (a *API) person(ctx context.Context, token string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok || a.sessions.GetString(sctx, sessPass) != fingerprint(u.PasswordHash) {
+	if !ok || a.sessions.GetString(sctx, sessPass) != fingerprint(u) {
 		return nil, nil
 	}
 	if time.Since(time.Unix(a.sessions.GetInt64(sctx, sessSeen), 0)) >= touchEach {
@@ -134,9 +134,9 @@ func (a *API) keepAlive(ctx context.Context, token string) error {
 	return nil
 }
 
-// fingerprint tells password hashes apart without keeping them.
-func fingerprint(hash string) string {
-	sum := sha256.Sum256([]byte(hash))
+// fingerprint tells log-ins apart, by password and role, without keeping them.
+func fingerprint(u storage.Agent) string {
+	sum := sha256.Sum256([]byte(u.Role + "\n" + u.PasswordHash))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -231,7 +231,7 @@ func (a *API) open(ctx context.Context, r *http.Request, u storage.Agent) (strin
 		return "", fmt.Errorf("new session: %w", err)
 	}
 	a.sessions.Put(sctx, sessUser, u.ID)
-	a.sessions.Put(sctx, sessPass, fingerprint(u.PasswordHash))
+	a.sessions.Put(sctx, sessPass, fingerprint(u))
 	a.sessions.Put(sctx, sessSeen, time.Now().Unix())
 	token, _, err := a.sessions.Commit(sctx)
 	if err != nil {

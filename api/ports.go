@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 
 	"callbox/acd"
 	"callbox/cti"
+	"callbox/ivr/calendar"
+	"callbox/ivr/flow"
+	"callbox/ivr/try"
 	"callbox/sms"
 	"callbox/storage"
 )
@@ -265,4 +269,78 @@ func (f Faults) Error() string {
 		return "the document is wrong"
 	}
 	return f[0].Field + ": " + f[0].Message
+}
+
+// Flows are the flows as texts. What is not there is storage.ErrNotFound.
+type Flows interface {
+	// CheckFlows reads flows in YAML or JSON, asks whether all that they name is
+	// there, and gives their ids and every fault.
+	CheckFlows(ctx context.Context, text []byte) (ids []string, faults []flow.Fault, err error)
+	// FlowText is a stored flow in YAML: as somebody wrote it, else made of it.
+	FlowText(ctx context.Context, id string) ([]byte, error)
+	// PutFlowText stores one flow and lets the running box follow. What is wrong
+	// with it is [FlowFaults].
+	PutFlowText(ctx context.Context, id string, text []byte) error
+	// TryFlow walks a flow that is given, or stored. Where it cannot be walked
+	// there are faults and no steps. Errors: [ErrNoNode].
+	TryFlow(ctx context.Context, t Trial) (try.Steps, []flow.Fault, error)
+}
+
+// Trial is what is tried: Text if it is given, else the stored flow ID. Of
+// several flows in Text it is that named ID, or the first.
+type Trial struct {
+	ID     string
+	Text   []byte
+	Script try.Script
+}
+
+// ErrNoNode: a flow has no such node to begin at.
+var ErrNoNode = errors.New("there is no such node")
+
+// FlowFaults is everything that is wrong with a flow's text.
+type FlowFaults []flow.Fault
+
+func (f FlowFaults) Error() string {
+	if len(f) == 0 {
+		return "the flow is wrong"
+	}
+	return f[0].Error()
+}
+
+// Calendars are the calendars as calls meet them.
+type Calendars interface {
+	// Now is how one stands at a moment; false where there is no such calendar.
+	Now(id string, at time.Time) (calendar.State, bool)
+}
+
+// Carriers are the accounts for texts as they stand.
+type Carriers interface {
+	Carriers(ctx context.Context) ([]Carrier, error)
+}
+
+// Hooks are the configuration's webhooks as they stand.
+type Hooks interface {
+	Hooks(ctx context.Context) ([]Hook, error)
+	// TestHook sends a test notice now, or storage.ErrNotFound.
+	TestHook(ctx context.Context, id, by string) (HookTest, error)
+}
+
+// KeyStore makes and ends programs' keys; a key that is ended is unknown at
+// once.
+type KeyStore interface {
+	Keys(ctx context.Context) ([]storage.Key, error)
+	// AddKey gives the key's text, this once, or storage.ErrConflict.
+	AddKey(ctx context.Context, name string, scopes []string, limits sms.Limits) (storage.Key, string, error)
+	// RevokeKey ends one, or storage.ErrNotFound.
+	RevokeKey(ctx context.Context, id string) error
+}
+
+// People makes and removes log-ins and lets the floor follow. Errors:
+// storage.ErrNotFound, storage.ErrLastAdmin.
+type People interface {
+	Users(ctx context.Context) ([]storage.Agent, error)
+	// SetUser makes one, or changes his name, role and, where it is given,
+	// password.
+	SetUser(ctx context.Context, u storage.Agent) error
+	RemoveUser(ctx context.Context, id string) error
 }

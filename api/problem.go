@@ -51,7 +51,7 @@ func (a *API) problem(ctx context.Context, err error) error {
 		return huma.NewError(http.StatusNotImplemented, notYet)
 	case errors.Is(err, storage.ErrCursor):
 		return unprocessable(at("query.cursor", err.Error(), nil))
-	case errors.Is(err, storage.ErrConflict):
+	case errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrLastAdmin):
 		return huma.NewError(http.StatusConflict, err.Error())
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		a.log.DebugContext(ctx, "request not kept", "err", err) // the writer tells of it, once

@@ -29,8 +29,8 @@ var sections = []section{
 	customers(),
 	served("templates", siteRead),
 	served("routes", siteBosses),
-	served("flows", siteBosses),
-	{kind: "calendars", read: siteRead},
+	servedFlows(),
+	served("calendars", siteRead),
 }
 
 const agentsKind = "agents"
@@ -226,13 +226,13 @@ func (a *API) mayTouch(ctx context.Context, id string) error {
 // edit makes a change of the site and writes it into the audit log.
 func (a *API) edit(ctx context.Context, what, kind, id string, change func() error) error {
 	if err := change(); err != nil {
-		return siteProblem(err)
+		return flowProblem(err)
 	}
 	e := storage.AuditEntry{Who: callerOf(ctx).ID, What: kind + "." + what, Object: id, Origin: address(requestOf(ctx))}
 	if err := a.deps.Audit.Audit(ctx, e); err != nil {
 		return fmt.Errorf("audit the change: %w", err)
 	}
-	if kind == agentsKind {
+	if watched(kind) {
 		a.inspectAll(ctx) // a log-in may be gone, a queue another agent's
 	}
 	return nil
@@ -240,7 +240,10 @@ func (a *API) edit(ctx context.Context, what, kind, id string, change func() err
 
 func siteProblem(err error) error {
 	var faults Faults
+	var se huma.StatusError
 	switch {
+	case errors.As(err, &se):
+		return err
 	case errors.Is(err, storage.ErrBadDocument), errors.Is(err, storage.ErrDangling):
 		return unprocessable(at("body", err.Error(), nil))
 	case !errors.As(err, &faults):

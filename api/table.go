@@ -105,7 +105,11 @@ type muxOf struct{ *API }
 func (m muxOf) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
 	for _, rt := range m.routes {
 		if rt.pattern() == pattern {
-			m.mux.Handle(pattern, m.guarded(rt.access, http.HandlerFunc(h)))
+			handler := http.Handler(http.HandlerFunc(h))
+			if around := m.other[pattern]; around != nil {
+				handler = around(handler)
+			}
+			m.mux.Handle(pattern, m.guarded(rt.access, handler))
 			return
 		}
 	}
@@ -241,7 +245,8 @@ func table() []route {
 	}
 }
 
-// objects are the site's sections: GET for a list and one, PUT and DELETE.
+// objects are the site's sections: GET for a list and one, PUT and DELETE; and
+// what administrators do beside.
 func objects() []route {
 	var out []route
 	for _, s := range sections {
@@ -254,7 +259,7 @@ func objects() []route {
 			route{"DELETE", one, "remove one of " + s.kind, siteEdit, s.delete},
 		)
 	}
-	return out
+	return append(out, administration()...)
 }
 
 // links are what a text may hold a link to.

@@ -43,8 +43,8 @@ const (
 // Letters are all that [Script.Keys] may hold.
 const Letters = "0123456789*#wtnf"
 
-// Step is one thing that the caller meets.
-type Step struct {
+// Visit is one thing that the caller meets.
+type Visit struct {
 	Node   string   `json:"node"`
 	Kind   string   `json:"kind"`
 	Text   string   `json:"text" doc:"what is said, the URL that is asked, the queue or the calendar"`
@@ -54,7 +54,7 @@ type Step struct {
 	Why    string   `json:"why"`
 }
 
-// Reasons of a [Step].
+// Reasons of a [Visit].
 const (
 	WhyNext      = "next"      // there is one way
 	WhyKey       = "key"       // the key leads there
@@ -77,7 +77,7 @@ const (
 
 // Steps are the way through a flow and how it ended.
 type Steps struct {
-	Steps []Step `json:"steps"`
+	Steps []Visit `json:"steps"`
 	End   string `json:"end"`
 }
 
@@ -126,18 +126,18 @@ type walk struct {
 	script Script
 	keys   []rune
 	vars   map[string]any
-	steps  []Step
+	steps  []Visit
 }
 
 func (w *walk) over(end string) Steps {
 	if w.steps == nil {
-		w.steps = []Step{}
+		w.steps = []Visit{}
 	}
 	return Steps{w.steps, end}
 }
 
 // step adds a step.
-func (w *walk) step(s Step) {
+func (w *walk) step(s Visit) {
 	if s.Played == nil {
 		s.Played = []string{}
 	}
@@ -156,7 +156,7 @@ func (w *walk) take() (rune, bool) {
 
 // visit goes through a node: where it leads, or how the way ends.
 func (w *walk) visit(name string, n flow.Node) (next, end string) {
-	s := Step{Node: name, Kind: n.Kind, Next: n.Next, Why: WhyNext}
+	s := Visit{Node: name, Kind: n.Kind, Next: n.Next, Why: WhyNext}
 	s.Played, s.Text = w.sound(n.Prompt)
 	switch n.Kind {
 	case flow.Menu:
@@ -195,7 +195,7 @@ func (w *walk) sound(p flow.Prompt) (played []string, text string) {
 	return played, strings.Join(said, " ")
 }
 
-func (w *walk) menu(s Step, n flow.Node) (next, end string) {
+func (w *walk) menu(s Visit, n flow.Node) (next, end string) {
 	tries := n.Menu.Tries()
 	for {
 		s.Key = ""
@@ -227,13 +227,13 @@ func choose(tries *flow.Tries, k rune) (string, flow.Verdict) {
 }
 
 // waits is a step at which the script is over.
-func (w *walk) waits(s Step) (next, end string) {
+func (w *walk) waits(s Visit) (next, end string) {
 	s.Next, s.Why = "", WhyWaits
 	w.step(s)
 	return "", EndWaits
 }
 
-func (w *walk) collect(s Step, n flow.Node) (next, end string) {
+func (w *walk) collect(s Visit, n flow.Node) (next, end string) {
 	entry := n.Collect.Entry()
 	for {
 		k, ok := w.take()
@@ -286,7 +286,7 @@ func outcome(k rune, n flow.Node) (next, why string, ok bool) {
 
 // queue ends the way unless the script says what comes of the waiting. Keys
 // pressed there mean nothing.
-func (w *walk) queue(s Step, n flow.Node) (next, end string) {
+func (w *walk) queue(s Visit, n flow.Node) (next, end string) {
 	s.Text = n.Queue.ID
 	for {
 		k, more := w.take()
@@ -306,7 +306,7 @@ func (w *walk) queue(s Step, n flow.Node) (next, end string) {
 }
 
 // voicemail takes a message, which # or silence ends.
-func (w *walk) voicemail(s Step) (next, end string) {
+func (w *walk) voicemail(s Visit) (next, end string) {
 	for {
 		k, ok := w.take()
 		if !ok {
@@ -320,7 +320,7 @@ func (w *walk) voicemail(s Step) (next, end string) {
 	}
 }
 
-func (w *walk) fetch(s Step, n flow.Node) Step {
+func (w *walk) fetch(s Visit, n flow.Node) Visit {
 	s.Text = flow.Fill(n.HTTP.URL, w.vars, url.PathEscape)
 	if _, there := w.script.Vars[n.HTTP.Var]; there {
 		w.vars[n.HTTP.Var] = w.script.Vars[n.HTTP.Var]
@@ -333,7 +333,7 @@ func (w *walk) fetch(s Step, n flow.Node) Step {
 
 // calendar asks it for the script's time. One that is not there counts as open,
 // as in a call.
-func (w *walk) calendar(s Step, n flow.Node) Step {
+func (w *walk) calendar(s Visit, n flow.Node) Visit {
 	s.Text = n.Calendar.ID
 	s.Next, s.Why = n.Calendar.Open, WhyOpen
 	if w.script.Calendar == nil {

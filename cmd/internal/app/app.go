@@ -80,6 +80,7 @@ type app struct {
 	gateway  *sms.Gateway
 	doors    []*door.Door
 	site     *site
+	hooks    hooks
 	front    *front.Front
 	health   statuses
 }
@@ -357,6 +358,7 @@ func (a *app) openFace(context.Context) error {
 		Texter: texter{a.gateway, a.metrics}, Texts: a.db.SMS(), TextRules: a.gateway, Dead: a.db.Notices(), Site: a.db, Desk: a.db, Editor: a.site,
 		Metrics: a.metrics, Ready: a.readiness, Gauges: a.gauges,
 		Shelf: a.db, History: a.db,
+		Flows: a.site, Calendars: &a.site.hours, Carriers: &carriers{app: a}, Hooks: a.hooks, KeyStore: a.db, People: a.site,
 	})
 	if err != nil {
 		return err

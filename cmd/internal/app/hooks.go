@@ -45,6 +45,7 @@ func (a *app) openHooks(context.Context) error {
 	sender := webhook.New(webhook.Config{
 		Allow: a.Box.Outbound.Allow, Senders: senders, Zone: a.Box.Location(), Replies: replies{a.gateway}, Log: a.Log,
 	}, outbox{a.db.Notices()})
+	a.hooks = hooks{a.db.Notices(), sender}
 	a.life.start("webhooks", sender.Run)
 	return nil
 }

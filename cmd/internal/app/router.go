@@ -52,15 +52,23 @@ func newRoutes(ctx context.Context, db *storage.DB, area string, desks desks, de
 // handler makes a stored flow walkable. What was stored has been checked; a
 // fault here is a file of another version.
 func handler(doc storage.Flow, deps ivr.Deps) (*ivr.Flow, error) {
+	graph, err := graphOf(doc)
+	if err != nil {
+		return nil, err
+	}
+	return ivr.New(graph, "", deps)
+}
+
+func graphOf(doc storage.Flow) (flow.Flow, error) {
 	graphs, faults := flow.Parse(doc.Doc, "flow "+doc.ID)
 	if len(faults) > 0 {
-		return nil, faults[0]
+		return flow.Flow{}, faults[0]
 	}
 	graph, ok := graphs.Find(doc.ID)
 	if !ok {
-		return nil, fmt.Errorf("flow %s: the document names another", doc.ID)
+		return flow.Flow{}, fmt.Errorf("flow %s: the document names another", doc.ID)
 	}
-	return ivr.New(graph, "", deps)
+	return graph, nil
 }
 
 // Route finds the desk whose telephone hangs on the line, the agent, queue or

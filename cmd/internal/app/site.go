@@ -23,7 +23,8 @@ import (
 type site struct {
 	*app
 	local
-	mu sync.Mutex // one change at a time
+	hours calendars
+	mu    sync.Mutex // one change at a time
 }
 
 var (
@@ -127,8 +128,12 @@ func (s *site) desks(ctx context.Context) ([]acd.Agent, []acd.Queue, error) {
 
 // route builds the table of numbers anew, and tells calls where pops lead.
 func (s *site) route(ctx context.Context) error {
+	if err := s.hours.load(ctx, s.db, s.Box.Location()); err != nil {
+		return err
+	}
 	table, err := newRoutes(ctx, s.db, s.Box.AreaCode, s.floor, ivr.Deps{
 		Prompts: prompts{s.prompts}, Queues: s.floor, Fetcher: fetcher{outbound.Client(s.Box.Outbound.Allow, false)},
+		Calendars: &s.hours,
 	})
 	if err != nil {
 		return err
