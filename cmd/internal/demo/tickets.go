@@ -110,7 +110,7 @@ func (p *tickets) card(c customer) map[string]any {
 		if t.Customer.ID != c.ID {
 			continue
 		}
-		row := map[string]any{"ref": t.Ref, "title": t.Fault, "status": t.State(), "url": p.page + "/t/" + url.PathEscape(t.Ref)}
+		row := map[string]any{"ref": t.Ref, "title": t.Fault, "status": t.State(), "url": p.page + "/t/" + url.PathEscape(t.Ref), "engineer_phone": t.Phone}
 		if t.closed() {
 			row["kind"], row["time"] = "维修", t.Created.Format(time.RFC3339)
 			history = append(history, row)
