@@ -18,7 +18,7 @@ type user struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"`
 	Role      string `json:"role" doc:"agent, supervisor, admin, auditor"`
-	Extension string `json:"extension" doc:"of an agent's phone; empty: has no desk"`
+	Extension string `json:"extension" doc:"of an agent's telephone"`
 	Password  bool   `json:"has_password" doc:"may log in"`
 }
 

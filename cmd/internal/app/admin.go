@@ -61,6 +61,22 @@ func (c *calendars) load(ctx context.Context, db *storage.DB, zone *time.Locatio
 	return nil
 }
 
+// whole gives checked calendars every key that they are shown with.
+func whole(docs []json.RawMessage) []json.RawMessage {
+	out := make([]json.RawMessage, len(docs))
+	for i, doc := range docs {
+		out[i] = doc
+		var c calendar.Calendar
+		if err := json.Unmarshal(doc, &c); err != nil {
+			continue
+		}
+		if tidy, err := json.Marshal(c.Public()); err == nil {
+			out[i] = tidy
+		}
+	}
+	return out
+}
+
 func (c *calendars) clock(id string) (*calendar.Clock, bool) {
 	clocks := c.now.Load()
 	if clocks == nil {

@@ -153,6 +153,9 @@ func (s *site) PutDocuments(ctx context.Context, kind string, docs []json.RawMes
 	if err := config.CheckDocuments(kind, docs, playable); err != nil {
 		return faultsOf(err)
 	}
+	if kind == "calendars" {
+		docs = whole(docs)
+	}
 	if err := s.db.PutDocuments(ctx, kind, docs); err != nil {
 		return err
 	}
