@@ -76,10 +76,12 @@ func (m *Message) End() bool {
 		end = now
 	}
 	done := m.own
+	length := end.Sub(m.since)
 	if m.before != nil { // from the first one on
 		done.From = m.before.From
+		length += time.Duration((m.own.From - done.From) * float64(time.Second))
 	}
-	done.Seconds = seconds(end.Sub(m.since)) + m.own.From - done.From
+	done.Seconds = seconds(length)
 	m.keep(&done)
 	m.call.note(Event{
 		Type: EventVoicemailEnded, ConnectionID: m.call.leg.ID(),
