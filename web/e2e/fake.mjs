@@ -45,6 +45,10 @@ export const customer = {
   ],
 };
 
+const talks = Object.fromEntries(
+  ['holdCall', 'retrieveCall', 'consultationCall', 'alternateCall', 'conferenceCall', 'reconnectCall', 'transferCall', 'singleStepTransfer', 'generateDigits', 'pauseRecording', 'resumeRecording'].map((cmd) => [cmd, true]),
+);
+
 const iso = (at = Date.now()) => new Date(at).toISOString();
 const ago = (seconds) => iso(Date.now() - seconds * 1000);
 
@@ -104,6 +108,7 @@ export class Fake {
       label: `line ${n}`, number: `05718888000${n}`, state: 'inService', since: ago(7200), why: '', busy: false,
       box: { profile: 'callbox', maker: 'callbox', model: 'reference', version: '1.0', serial: `CB00${n}` },
     }));
+    this.reasons = [{ code: 'lunch', name: '午餐', limit: 1800 }, { code: 'visit', name: '上门回访' }];
     this.http = createServer((req, res) => void this.#serve(req, res).catch((why) => this.#problem(res, 500, String(why))));
     this.wss = new WebSocketServer({ noServer: true, handleProtocols: (set) => (set.has('callbox.v1') ? 'callbox.v1' : false) });
     this.http.on('upgrade', (req, socket, head) => this.#upgrade(req, socket, head));
@@ -167,6 +172,12 @@ export class Fake {
       }
       case 'GET /customers':
         return id === 'k1' ? this.#json(res, customer) : this.#problem(res, 404, 'no such customer');
+      case 'GET /desk':
+        return this.#json(res, { reasons: this.reasons });
+      case 'GET /people':
+        return list(Object.values(this.desks).map((d) => ({ id: d.id, name: d.name, role: 'agent', state: d.state, reason: d.reason, since: d.since, device: d.phone ? 'sip' : '', on_call: !!d.call, queues: d.queues, extension: d.id })));
+      case 'GET /security':
+        return this.#json(res, { https: false, self_signed: true, https_url: 'https://callbox.local/', ca_url: '/ca', fingerprint: '', why: '' });
       case 'GET /agents':
         return list(Object.values(this.desks));
       case 'GET /lines':
@@ -280,6 +291,11 @@ export class Fake {
       ok({});
       return this.hangUp(call.id, 'agent');
     }
+    if (cmd === 'answerCall') {
+      ok({});
+      return this.answer(args.call_id);
+    }
+    if (cmd in talks) return this.#talk(cmd, args, user.user, ok, no);
     if (cmd === 'makeCall') {
       if (!/^\+?[\d -]{3,20}$/.test(args.to)) return no('bad_args', 'to is no number that can be dialled');
       if (!this.desks[user.user].phone) return no('no_phone', 'no phone is registered');
@@ -288,6 +304,56 @@ export class Fake {
       return this.dial(user.user, args.to, id);
     }
     no('not_supported', 'not yet supported');
+  }
+
+  /** What an agent does with a call that is being talked. */
+  #talk(cmd, args, agent, ok, no) {
+    const call = this.calls.find((c) => c.id === args.call_id && c.result === null && c.agent.id === agent);
+    if (!call) return no('not_found', 'no such call');
+    const asked = (call.asked ??= randomUUID());
+    const tell = (type, connection_id, more) => this.#tell(call.id, type, { connection_id, ...more });
+    const outside = `${call.id}-o`;
+    switch (cmd) {
+      case 'holdCall':
+        tell('held', outside);
+        break;
+      case 'retrieveCall':
+        tell('retrieved', outside);
+        break;
+      case 'consultationCall':
+        if (args.to === 'nobody') return no('bad_args', 'to is neither agent nor queue nor number');
+        tell('held', outside);
+        return ok({ connection_id: asked });
+      case 'alternateCall':
+        call.alternated = !call.alternated;
+        tell(call.alternated ? 'held' : 'retrieved', asked);
+        tell(call.alternated ? 'retrieved' : 'held', outside);
+        break;
+      case 'conferenceCall':
+        tell('conferenced', asked, { user_data: { by: agent } });
+        break;
+      case 'reconnectCall':
+        tell('connectionCleared', asked, { cause: 'normal' });
+        tell('retrieved', outside);
+        break;
+      case 'transferCall':
+      case 'singleStepTransfer':
+        ok({});
+        tell('transferred', asked, { user_data: { by: agent, to: args.to ?? '1002' } });
+        return this.hangUp(call.id, 'agent');
+      case 'pauseRecording':
+        tell('recordPaused', outside, { user_data: { by: agent } });
+        break;
+      case 'resumeRecording':
+        tell('recordStarted', outside, { user_data: { by: agent } });
+        break;
+    }
+    ok({});
+  }
+
+  /** Who was asked picks up. */
+  joins(id) {
+    this.#tell(id, 'established', { connection_id: this.calls.find((c) => c.id === id).asked });
   }
 
   // ---- what happens on the floor
@@ -337,6 +403,7 @@ export class Fake {
       offers: [{ agent, start: iso(now), end: null, outcome: '' }],
       times: { seize: iso(now - 21000), answer: iso(now - 20000), queue_in: iso(now - 8000), offer: iso(now), agent_answer: null, hangup: null },
       recording: { id, state: 'recording', seconds: 0, missing_seconds: 0 },
+      legs: [{ id: `${id}-o`, kind: 'outside', device: 'trunk:carrier/13800138000', start: iso(now - 20000), end: null }],
       user_data: {},
     });
     this.emit({
@@ -434,6 +501,7 @@ export class Fake {
     const call = this.calls.find((c) => c.id === id);
     if (call.direction === 'out') call.times.answer = iso(this.#now());
     call.times.agent_answer = iso(this.#now());
+    call.legs?.push({ id: `${id}-a`, kind: 'agent', agent: call.agent.id, device: `sip:${call.agent.id}`, start: call.times.agent_answer, end: null });
     if (call.offers[0]) Object.assign(call.offers[0], { end: call.times.agent_answer, outcome: 'answered' });
     if (call.line) call.recording.mixed = call.direction === 'in';
     const agent = call.agent.id;

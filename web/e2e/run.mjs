@@ -133,9 +133,14 @@ describe('the agent', { timeout: 3 * patience + 60_000 }, () => {
       assert.notEqual(await page.title(), 'Call: 138 0013 8000');
       const timer = bar.locator('.timer');
       await until(async () => seconds(await timer.textContent()), (now) => now >= 2, 'talk timer');
-      assert.ok(await bar.getByRole('button', { name: 'Hold' }).isDisabled());
-      assert.ok(await bar.getByRole('button', { name: 'Transfer' }).isDisabled());
-      assert.ok(await bar.getByText(/Hold and transfer/).isVisible());
+      // What cannot be done is there, and says why.
+      const mute = bar.getByRole('button', { name: /^Mute/ });
+      assert.equal(await mute.getAttribute('aria-disabled'), 'true');
+      assert.match(await mute.getAttribute('title'), /mute there/);
+      await bar.getByRole('button', { name: 'Hold' }).click();
+      await bar.getByText('On hold for').waitFor();
+      await bar.getByRole('button', { name: 'Take back' }).click();
+      await bar.getByText('On hold for').waitFor({ state: 'detached' });
       // What is wished for during a call waits for its end.
       await page.locator('.choices button.workingAfterCall').click();
       await page.locator('.choices button.next .mark').waitFor();
@@ -253,6 +258,138 @@ describe('the agent, with the stand-in', { timeout: 180_000, ...onlyFake }, () =
       await until(() => fake.orders.at(-1), (order) => order?.ref === id && order.text === '您好，师傅已出发', 'order');
       fake.hangUp(id);
       await page.locator('article').waitFor({ state: 'detached' });
+    });
+  });
+
+  it('answers by a key, and steers the call by keys', async () => {
+    await as(agent, async (page) => {
+      const words = page.locator('textarea[name=text]');
+      await words.pressSequentially('您好');
+      const id = ring();
+      const card = page.locator('article.ringing');
+      await card.getByRole('button', { name: 'Answer' }).waitFor();
+      await card.getByRole('button', { name: 'Reject' }).waitFor();
+      await page.keyboard.press('Alt+a');
+      const bar = page.locator('section.bar');
+      await bar.waitFor();
+      assert.equal(await words.inputValue(), '您好');
+      await bar.getByText('Recording', { exact: true }).waitFor(); // known from the record
+      await bar.getByRole('button', { name: 'Pause recording' }).click();
+      await bar.getByText('Recording paused').waitFor();
+      await bar.getByRole('button', { name: 'Resume recording' }).click();
+      await page.keyboard.press('Alt+h');
+      await bar.getByText('On hold for').waitFor();
+      await page.reload();
+      await bar.getByText('On hold for').waitFor(); // which no record tells
+      await page.keyboard.press('Alt+h');
+      await bar.getByText('On hold for').waitFor({ state: 'detached' });
+      await page.keyboard.press('Alt+k');
+      const keypad = page.getByRole('dialog', { name: 'Keypad' });
+      await keypad.getByRole('button', { name: '5' }).click();
+      await page.keyboard.press('#');
+      await until(() => keypad.locator('output').textContent(), (text) => text === '5#', 'keys');
+      assert.deepEqual(fake.heard.filter((h) => h.cmd === 'generateDigits').map((h) => h.args.digits), ['5', '#']);
+      await noViolations(page, 'keypad');
+      await shot(page, 'keypad');
+      await page.keyboard.press('Escape');
+      await keypad.waitFor({ state: 'detached' });
+      await page.goto(`${url}/calls`); // the bar is on every screen
+      await bar.waitFor();
+      await page.keyboard.press('?');
+      await page.getByRole('dialog', { name: 'Keys' }).getByText('Alt+T').waitFor();
+      await noViolations(page, 'keys');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Alt+x');
+      await bar.waitFor({ state: 'detached' });
+      assert.equal(fake.calls.find((c) => c.id === id).hangup_side, 'agent');
+      const second = ring();
+      await page.locator('section.strip').getByRole('button', { name: 'Reject' }).click();
+      await until(() => fake.calls.find((c) => c.id === second).result, (result) => result !== null, 'refused');
+    });
+  });
+
+  it('asks a colleague, swaps, joins all three, and gives the call away', async () => {
+    await as(agent, async (page) => {
+      fake.state('1002', 'ready');
+      const id = ring();
+      await page.locator('article.ringing').waitFor();
+      fake.answer(id);
+      const bar = page.locator('section.bar');
+      await bar.waitFor();
+      await page.keyboard.press('Alt+t');
+      const panel = page.getByRole('dialog', { name: 'Transfer' });
+      await panel.getByRole('button', { name: 'Ask first: 赵敏' }).waitFor();
+      await noViolations(page, 'transfer');
+      await shot(page, 'transfer');
+      await panel.getByRole('searchbox').fill('nobody here');
+      await panel.getByText('Nobody found.').waitFor();
+      await panel.getByRole('searchbox').fill('138 0013 9000');
+      await panel.getByRole('button', { name: 'Ask first: 13800139000' }).waitFor();
+      await panel.getByRole('searchbox').fill('赵');
+      await panel.getByRole('button', { name: 'Ask first: 赵敏' }).click();
+      await panel.waitFor({ state: 'detached' });
+      await bar.getByText('Calling 赵敏…').waitFor();
+      assert.equal(await bar.getByRole('button', { name: 'Swap' }).getAttribute('aria-disabled'), 'true');
+      await bar.getByRole('button', { name: 'Cancel transfer' }).waitFor();
+      fake.joins(id);
+      await bar.getByText('You talk to 赵敏; the caller hears music').waitFor();
+      await noViolations(page, 'consulting');
+      await shot(page, 'consulting');
+      await bar.getByRole('button', { name: 'Swap' }).click();
+      await bar.getByText('You talk to the caller; 赵敏 waits').waitFor();
+      await bar.getByRole('button', { name: 'Swap' }).click();
+      await bar.getByText('You talk to 赵敏; the caller hears music').waitFor();
+      await bar.getByRole('button', { name: 'Cancel transfer' }).click();
+      await bar.getByRole('button', { name: 'Swap' }).waitFor({ state: 'detached' });
+      await bar.getByText('Talking').waitFor();
+      await page.keyboard.press('Alt+t');
+      await panel.getByRole('button', { name: 'Ask first: 赵敏' }).click();
+      fake.joins(id);
+      await bar.getByRole('button', { name: 'Join all three' }).click();
+      await bar.getByText('Also in the call:').waitFor();
+      await bar.getByRole('button', { name: 'Take 赵敏 out of the call' }).waitFor();
+      await noViolations(page, 'three');
+      await shot(page, 'three');
+      await page.keyboard.press('Alt+t');
+      await panel.getByRole('button', { name: 'Transfer now: 购买咨询' }).click();
+      await bar.waitFor({ state: 'detached' });
+      assert.deepEqual(fake.heard.findLast((h) => h.cmd === 'singleStepTransfer').args, { call_id: id, to: 'sales' });
+    });
+    fake.state('1002', 'loggedOff');
+  });
+
+  it('is not ready for a reason, and sees wrap-up end', async () => {
+    await as(agent, async (page) => {
+      await page.getByRole('button', { name: 'Not ready, with a reason' }).click();
+      await noViolations(page, 'reasons');
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Enter'); // the second: the site's own
+      await until(() => fake.heard.at(-1).args, (args) => args.state === 'notReady' && args.reason === 'visit', 'reason');
+      const since = new Date(Date.now() - 1_900_000).toISOString();
+      const tell = (type, user_data) => fake.emit({ type, agent_id: agent.user, user_data });
+      tell('agentNotReady', { state: 'notReady', reason: 'lunch', since });
+      await page.locator('.state.late').getByText('lunch').waitFor();
+      await page.locator('.state').getByText(/^over 1:4/).waitFor();
+      await shot(page, 'late');
+      tell('agentWorkingAfterCall', { state: 'workingAfterCall', until: new Date(Date.now() + 30_000).toISOString() });
+      await page.getByText(/^ends in 0:[23]/).waitFor();
+      await page.getByRole('button', { name: 'More time' }).click();
+      await until(() => fake.heard.at(-1).args.state, (state) => state === 'workingAfterCall', 'more time');
+      await noViolations(page, 'wrap-up ends');
+    });
+  });
+
+  it('is told why the telephone in the page is not there', async () => {
+    await as(agent, async (page) => {
+      await page.getByRole('button', { name: /Choose devices/ }).click();
+      const panel = page.getByRole('dialog', { name: 'My telephone' });
+      await panel.getByRole('button', { name: 'Telephone in this browser' }).click();
+      await panel.getByText('This callbox has no telephone for browsers.').waitFor(); // this one has not
+      await noViolations(page, 'my telephone');
+      await shot(page, 'my-telephone');
+      await panel.getByRole('button', { name: 'Telephone on the desk' }).click();
+      await page.keyboard.press('Escape');
+      await page.locator('.health').getByText('Desk telephone connected').waitFor();
     });
   });
 
