@@ -78,7 +78,7 @@ const (
 // Steps are the way through a flow and how it ended.
 type Steps struct {
 	Steps []Visit `json:"steps"`
-	End   string `json:"end"`
+	End   string  `json:"end"`
 }
 
 // Ends of [Steps].
