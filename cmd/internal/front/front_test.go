@@ -55,6 +55,13 @@ func run(t *testing.T, h config.HTTP, data string) *Front {
 	if err != nil {
 		t.Fatal(err)
 	}
+	start(t, f)
+	return f
+}
+
+// start answers on f until the test is over.
+func start(t *testing.T, f *Front) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	over := make(chan error, 1)
 	guard.Go("front", nil, func() { over <- f.Run(ctx, http.HandlerFunc(page)) })
@@ -67,7 +74,6 @@ func run(t *testing.T, h config.HTTP, data string) *Front {
 			t.Errorf("Close = %v", err)
 		}
 	})
-	return f
 }
 
 // trusting is a client that knows the box's authority and nothing else.
