@@ -49,7 +49,7 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
-// What the page is sent runs on over silence, calls, prompts and connections.
+// What the page is sent runs on over silence, calls and prompts.
 func TestNumbersRunOn(t *testing.T) {
 	b := start(t, Config{})
 	page := newBrowser(t, browserConfig{})
@@ -79,12 +79,17 @@ func TestNumbersRunOn(t *testing.T) {
 // as nothing, though the connection stands.
 func TestBrokenNumbersAreNotHeard(t *testing.T) {
 	b := start(t, Config{})
+	p, err := b.enter("1001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.packet.SequenceNumber = 30000
 	page := newBrowser(t, browserConfig{})
 	page.sit(b.Server, "1001", "a")
+	p.leave()
 	l := b.call(t, "1001")
 	b.join(l, newParty(t, b.engine, callerHz))
 	eventually(t, "the caller is heard", func() bool { return page.hears(callerHz) > 0.8 })
-	p := b.find("1001")
 	p.mu.Lock()
 	p.packet.SequenceNumber -= 20000
 	p.mu.Unlock()

@@ -16,6 +16,10 @@ const (
 	lull       = 50 * time.Millisecond // of a call's sound, then silence is sent
 	mostOffers = 10                    // in offerSpan
 	offerSpan  = 10 * time.Second
+
+	// firstNumbers are those that a connection may begin with: were a loss at its
+	// begin to hide that they went round, nothing would be heard (RFC 3711 §3.3.1).
+	firstNumbers = 1<<15 - 1
 )
 
 // wire is the connection to a page.
@@ -26,8 +30,8 @@ type wire interface {
 }
 
 // phone is a user's page that can be rung, over all its connections. It owns the
-// numbers and the time of what is sent, so that a stream runs on whoever is
-// heard: a browser hears nothing more of one whose numbers went back (its SRTP
+// numbers and the time of what is sent, so that a connection's stream runs on
+// whoever is heard: a browser hears nothing more of one whose numbers went back (its SRTP
 // takes it for a replay), and throws away what is out of time.
 type phone struct {
 	s    *Server
@@ -56,7 +60,7 @@ func newPhone(s *Server, user string) *phone {
 		p.silence[i] = s.cfg.Law.Silence()
 	}
 	p.packet.Version = 2
-	p.packet.SequenceNumber, p.packet.Timestamp = uint16(rand.Uint32()), rand.Uint32()
+	p.packet.SequenceNumber, p.packet.Timestamp = uint16(rand.Uint32())&firstNumbers, rand.Uint32()
 	return p
 }
 
@@ -126,6 +130,7 @@ func (p *phone) up(w wire) {
 			p.live.close()
 		}
 		p.live, p.next = w, nil
+		p.packet.SequenceNumber &= firstNumbers
 	case p.live:
 	default:
 		return

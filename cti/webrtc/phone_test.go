@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,11 +43,13 @@ func (l *line) isClosed() bool {
 	return l.closed
 }
 
-func (l *line) packets() int {
+func (l *line) all() []rtp.Packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.sent)
+	return slices.Clone(l.sent)
 }
+
+func (l *line) packets() int { return len(l.all()) }
 
 // desk is a box in a bubble, whose pages are lines.
 type desk struct {
@@ -202,6 +205,26 @@ func TestSocketGoneWithoutACall(t *testing.T) {
 		synctest.Wait()
 		if d.Reachable("1001") || !w.isClosed() || d.find("1001") != nil {
 			t.Errorf("reachable %v, closed %v, kept %v", d.Reachable("1001"), w.isClosed(), d.find("1001"))
+		}
+	})
+}
+
+// Time runs on over connections; numbers do, too, but begin where SRTP is sure of
+// them.
+func TestNumbersOfANewConnection(t *testing.T) {
+	atDesk(t, func(d *desk) {
+		first := d.sit("a")
+		p := d.find("1001")
+		p.mu.Lock()
+		p.packet.SequenceNumber = 65000
+		p.mu.Unlock()
+		time.Sleep(time.Second)
+		second := d.sit("b")
+		time.Sleep(time.Second)
+		sent := first.all()
+		before, after := sent[len(sent)-1], second.all()[0]
+		if after.Timestamp != before.Timestamp+media.FrameSamples || after.SequenceNumber != (before.SequenceNumber+1)&0x7fff || before.SequenceNumber < 65000 {
+			t.Errorf("%d/%d follows %d/%d", after.SequenceNumber, after.Timestamp, before.SequenceNumber, before.Timestamp)
 		}
 	})
 }
