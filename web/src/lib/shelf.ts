@@ -41,7 +41,10 @@ export interface Remark {
 export interface Step {
   time: string;
   type: string;
-  agent?: Ref | string | null;
+  /** The agent's id and name. */
+  agent?: string;
+  name?: string;
+  /** Of an offer: why this agent, and why not the others. */
   why?: string;
   cause?: string;
   text?: string;

@@ -28,6 +28,8 @@ export interface MissedCall {
   tries: number;
   /** Length of the message, of a voicemail. */
   seconds?: number;
+  /** What was said, each in its call's recording from a second on. */
+  messages?: { call_id: string; from: number; seconds: number; time: string }[] | null;
   claimed?: Taken | null;
   done?: (Taken & { outcome?: Outcome }) | null;
 }

@@ -1,0 +1,69 @@
+// Every screen, in both languages, against a running callbox (CALLBOX_URL):
+// nothing that a screen reader would stumble over, nothing wider than a phone,
+// and a picture of each in CALLBOX_SHOTS.
+
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { agent, env, logIn, noViolations, patience, start, stop, supervisor, until, visit } from './page.mjs';
+
+const url = (env.CALLBOX_URL ?? '').replace(/\/$/, '');
+const shots = env.CALLBOX_SHOTS ?? 'test-results';
+const admin = ['agents', 'queues', 'calendars', 'templates', 'flows', 'desk', 'lines', 'trunks', 'carriers', 'webhooks', 'keys', 'users'];
+const shared = ['missed', 'calls', 'recordings', 'texts', 'chat'];
+const agents = ['', ...shared, 'embed'];
+const bosses = ['', ...shared, ...admin.map((section) => `admin/${section}`), 'wallboard'];
+
+const views = [
+  { name: 'zh-CN', locale: 'zh-CN', colorScheme: 'light' },
+  { name: 'en', locale: 'en-GB', colorScheme: 'dark' },
+];
+
+before(async () => {
+  assert.ok(url, 'CALLBOX_URL is missing');
+  await start(url);
+});
+after(stop);
+
+/** What is wider than the window, but for what scrolls by itself. */
+function wider() {
+  return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+}
+
+async function goTo(page, path) {
+  await page.goto(`${url}/${path}`);
+  await page.locator('main, .embed').first().waitFor();
+  await until(() => page.locator('text=/正在载入|Loading/').count(), (n) => n === 0, `${path} loads`, 15_000);
+}
+
+async function look(page, path, view, who) {
+  const name = `${who}-${path.replace('/', '-') || 'start'}`;
+  await goTo(page, path);
+  await noViolations(page, `${view.name} /${path}`);
+  await page.screenshot({ path: join(shots, view.name, `${name}.png`) });
+}
+
+async function tour(view, who, login, paths) {
+  await mkdir(join(shots, view.name), { recursive: true });
+  const { context, page } = await visit({ locale: view.locale, colorScheme: view.colorScheme, viewport: { width: 1366, height: 768 } });
+  await noViolations(page, `${view.name} log-in`);
+  if (who === 'agent') await page.screenshot({ path: join(shots, view.name, 'login.png') });
+  await logIn(page, login);
+  for (const path of paths) await look(page, path, view, who);
+  await page.setViewportSize({ width: 390, height: 800 });
+  for (const path of paths) {
+    if (path === 'wallboard') continue; // hangs on a wall
+    await goTo(page, path);
+    assert.ok((await page.evaluate(wider)) <= 0, `${view.name} /${path} is wider than a phone`);
+  }
+  assert.deepEqual(page.complaints, []);
+  await context.close();
+}
+
+for (const view of views) {
+  describe(`every screen in ${view.name}`, { timeout: 2 * patience + 120_000 }, () => {
+    it('of an agent', () => tour(view, 'agent', agent, agents));
+    it('of a supervisor', () => tour(view, 'supervisor', supervisor, bosses));
+  });
+}
