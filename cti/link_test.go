@@ -24,6 +24,7 @@ func TestCheckLink(t *testing.T) {
 		"https:///x":                                                "no http",
 		"https://{number}.t.example/":                               "host",
 		"https://{number}@t.example/":                               "host",
+		"https://t.example@evil.example/":                           "host",
 		"https://t.example\\{number}":                               "no http",
 		"https://t.example/{phone}":                                 "{phone} is none of",
 		"https://t.example/{number":                                 "no http",
