@@ -60,12 +60,12 @@ let url;
 let axe;
 const running = new Set();
 
-/** Starts the browser for the page at `address`. */
-export async function start(address) {
+/** Starts the browser for the page at `address`, with more flags where a test needs them. */
+export async function start(address, more = []) {
   await mkdir(shots, { recursive: true });
   axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   url = address;
-  browser = await chromium.launch({ executablePath: browserPath(), args: flags });
+  browser = await chromium.launch({ executablePath: browserPath(), args: [...flags, ...more] });
 }
 
 /** Ends the browser and what {@link run} started. */
