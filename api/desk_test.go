@@ -24,7 +24,7 @@ func (emptyDesk) CallNote(context.Context, string, string) (n storage.Note, err 
 
 func (emptyDesk) PutCallNote(context.Context, storage.Note) error { return nil }
 
-func (emptyDesk) Agents(context.Context) ([]storage.Agent, error) { return nil, nil }
+func (emptyDesk) Staff(context.Context) ([]storage.Agent, error) { return nil, nil }
 
 func (emptyDesk) AddNumber(context.Context, string, string) error { return nil }
 

@@ -29,7 +29,7 @@ type person struct {
 // listPeople gives who is logged in, by name: agents at their desks, and others
 // who have a page open.
 func (a *API) listPeople(ctx context.Context, _ *struct{}) (*rows[person], error) {
-	agents, err := a.deps.Desk.Agents(ctx)
+	agents, err := a.deps.Desk.Staff(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list people: %w", err)
 	}

@@ -225,8 +225,8 @@ type Site interface {
 type Desk interface {
 	Notes
 	Customers
-	// Agents are the users who have an extension.
-	Agents(ctx context.Context) ([]storage.Agent, error)
+	// Staff are the users who may have a desk.
+	Staff(ctx context.Context) ([]storage.Agent, error)
 	// Chats are what a person wrote and got, newest first; of one other where with
 	// is not empty.
 	Chats(ctx context.Context, person, with string, p storage.Page) (list []storage.Chat, next string, err error)

@@ -64,12 +64,13 @@ var mayImport = map[string]struct {
 // onlyHere are modules that these folders alone may import: one owner, and
 // programs that are its peer at the wire.
 var onlyHere = map[string][]string{
-	"github.com/emiago/sipgo":       {"cti/sip"},
-	"github.com/pion/webrtc":        {"cti/webrtc", "cmd/e2e", "cmd/bench"},
-	"github.com/mattn/go-sqlite3":   {"storage"},
-	"github.com/gorilla/websocket":  {"api", "cmd/internal/demo", "cmd/bench", "cmd/e2e"},
-	"github.com/hajimehoshi/go-mp3": {"ivr/speech"},
-	"github.com/tarm/serial":        {"voicebox"},
+	"github.com/emiago/sipgo":          {"cti/sip"},
+	"github.com/pion/webrtc":           {"cti/webrtc", "cmd/e2e", "cmd/bench"},
+	"github.com/mattn/go-sqlite3":      {"storage"},
+	"github.com/caddyserver/certmagic": {"cmd/internal/front"},
+	"github.com/gorilla/websocket":     {"api", "cmd/internal/demo", "cmd/bench", "cmd/e2e"},
+	"github.com/hajimehoshi/go-mp3":    {"ivr/speech"},
+	"github.com/tarm/serial":           {"voicebox"},
 
 	"github.com/go-sql-driver/mysql":  {"sms/door", "sms/door/doortest"},
 	"github.com/jackc/pgx":            {"sms/door", "sms/door/doortest"},
