@@ -39,10 +39,11 @@ async function failure(response: Response): Promise<ApiError> {
 }
 
 /** Asks the box below /api/v1; a failure is an ApiError. */
-export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function ask<T>(method: string, path: string, body?: unknown, more: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
+      ...more,
       method,
       credentials: 'same-origin',
       headers: body === undefined ? { Accept: 'application/json' } : { 'Content-Type': 'application/json' },
@@ -64,7 +65,10 @@ export function query(values: Record<string, string | number | undefined>): stri
 /** What a text is asked for with. */
 export interface TextOrder {
   to: string[];
-  text: string;
+  text?: string;
+  /** Instead of a text: a template by its id, with what it wants. */
+  template?: string;
+  vars?: Record<string, string>;
   ref?: string;
   /** The same key again is the same text: a second click sends nothing twice. */
   key: string;

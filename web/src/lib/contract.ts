@@ -119,6 +119,16 @@ export interface LegRecord {
   mode?: string;
 }
 
+/** What an agent said that a call was about. */
+export interface Disposition {
+  code: string;
+  note?: string;
+  kind?: string;
+  /** By phone; absent where nobody said. */
+  solved?: boolean | null;
+  by?: string;
+}
+
 /** The record of a call; result is null while it runs. */
 export interface CallRecord {
   id: string;
@@ -148,6 +158,7 @@ export interface CallRecord {
     why?: string;
     pauses?: { start: string; end?: string | null; reason?: string; by?: string }[] | null;
   } | null;
+  disposition?: Disposition | null;
   user_data?: Record<string, unknown> | null;
 }
 
@@ -242,6 +253,10 @@ export interface Incoming {
   match?: number;
   keyword?: string;
   incomplete?: boolean;
+  /** Who sees to it; '' for nobody. */
+  claimed_by?: string;
+  /** The job that answers it. */
+  answer?: string;
 }
 
 export interface List<T> {

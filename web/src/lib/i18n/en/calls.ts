@@ -7,6 +7,7 @@ export const calls = {
   'calls.agent': 'Agent',
   'calls.queue': 'Queue',
   'calls.result': 'Result',
+  'calls.about': 'About',
   'calls.talk': 'Talk',
   'calls.recording': 'Recording',
   'calls.play': 'Play the call of {time}',

@@ -1,1 +1,4 @@
-export const embed = {} as const;
+export const embed = {
+  'embed.title': 'Call bar',
+  'embed.agents': 'This page is for agents.',
+} as const;

@@ -9,6 +9,7 @@ export const calls: Record<keyof typeof en, string> = {
   'calls.agent': '坐席',
   'calls.queue': '队列',
   'calls.result': '结果',
+  'calls.about': '事由',
   'calls.talk': '通话时长',
   'calls.recording': '录音',
   'calls.play': '播放 {time} 通话的录音',
