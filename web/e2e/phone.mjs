@@ -242,6 +242,7 @@ describe('the telephone in the page', { timeout: 240_000 }, () => {
     await colleague.page.locator('article.ringing').waitFor();
     await answer(colleague.page);
     await hears(colleague.page, caller, 'the caller at the colleague');
+    await colleague.page.waitForTimeout(2500); // both say something for the recording
     await hangUp(colleague.page);
     assert.equal(await ended(out), 0);
     for (const { page } of [first, colleague]) await setState(page, 'notReady');
@@ -257,7 +258,7 @@ describe('the telephone in the page', { timeout: 240_000 }, () => {
     await click(page.getByRole('link', { name: 'Recordings' }));
     await page.getByRole('searchbox').fill('138 0013 8000');
     await page.keyboard.press('Enter');
-    await click(page.locator('button[aria-expanded]').first());
+    await click(page.locator('td button[aria-expanded]').first());
     await page.locator('.wave').waitFor();
     await click(page.getByRole('button', { name: 'Play', exact: true }));
     await until(() => page.locator('audio').evaluate((sound) => sound.currentTime), (at) => at > 0.5, 'the recording plays');
