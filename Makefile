@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build web test tools unit lint web-test e2e bench fuzz soak firmware qemu tools-build
+.PHONY: help demo build web test tools unit lint web-test e2e screens bench fuzz soak firmware qemu tools-build
 
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.commit=$(COMMIT)
@@ -46,8 +46,8 @@ lint: ## gofumpt, vet, staticcheck
 unit: ## Go tests with the race detector
 	$(GO) test -race -p 2 -timeout 10m ./...
 
-web-test: ## types, lint and unit tests of the pages (after `make web`)
-	cd web && npm run --silent check && npm run --silent lint && npm run --silent test
+web-test: ## types, lint, unit tests and size of the pages (after `make web`)
+	cd web && npm run --silent check && npm run --silent lint && npm run --silent test && npm run --silent budget
 
 # Analogue lines are measured by the sample and want the machine to themselves.
 ANALOGUE := 'LinesInTheBrowser|Analogue|AttendedLine|SixteenLines|UnpluggedBox|ClickToDial|WhatIsHeard'
@@ -57,6 +57,9 @@ e2e: ## the built program, with the race detector, against SIPp, baresip and a b
 	$(GO) build -race -ldflags '$(LDFLAGS)' -o bin/callbox-race ./cmd/callbox
 	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 6m -tags e2e -run $(ANALOGUE) ./cmd/e2e
 	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 10m -tags e2e -skip $(ANALOGUE) -parallel 3 ./cmd/e2e
+
+screens: web build ## pictures of every screen, into docs/screens
+	SCREENS=$(CURDIR)/docs/screens CALLBOX=$(CURDIR)/bin/callbox $(GO) test -count=1 -timeout 10m -tags e2e -run EveryScreen ./cmd/e2e
 
 bench: build ## measures the built program, prints the figures as one table
 	$(GO) run ./cmd/bench

@@ -34,6 +34,16 @@ func TestDemoInTheBrowser(t *testing.T) {
 	}
 }
 
+// TestEveryScreen looks at every screen of the demo in both languages, light and
+// dark, wide and narrow. Where SCREENS names a folder the pictures go there.
+func TestEveryScreen(t *testing.T) {
+	t.Parallel()
+	demo := launch(t, t.TempDir(), absolute(t, program), "demo", "--listen", "127.0.0.1:0")
+	page := demo.line(`agents' page\s+(http://\S+)`)[1]
+	shots := or(os.Getenv("SCREENS"), t.TempDir())
+	inTheBrowser(t, "e2e:tour", "CALLBOX_URL="+page, "CALLBOX_AGENT=1001:demo", "CALLBOX_SUPERVISOR=admin:demo", "CALLBOX_SHOTS="+shots)
+}
+
 // TestLinesInTheBrowser runs the page's tests over telephone lines: an agent
 // dials a number that is busy, one that does not exist and one that answers;
 // the number of who calls the agent's own telephone comes after the first ring;

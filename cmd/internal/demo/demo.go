@@ -201,11 +201,12 @@ callbox demo
 
   the agents' page     %s        log in as 1001, password %s, and press 示闲 (Ready)
   the supervisor       the same page     log in as %s, password %s
+  the administrator    the same page     log in as admin, password %s
   the ticket system    %s        work orders go round by text
 
   A caller dials in every few seconds, over the trunk or the analogue line. Agent 1002 is simulated and always there;
   1001 is yours: its phone answers by itself after four seconds.
   Files and recordings: %s          Ctrl-C ends it.
 
-`, r.HTTP, password, supervisor, password, d.tickets.page, d.Data)
+`, r.HTTP, password, supervisor, password, password, d.tickets.page, d.Data)
 }
