@@ -132,7 +132,7 @@ describe('a record', () => {
   it('keeps what only events told, of parties that are still there', () => {
     const before = feedAfter([...consulting, of('held', asked), of('retrieved', outside)]);
     const there = [...(record.legs ?? []), leg(asked, 'consult', '1002')];
-    expect(seen({ legs: there }, before)?.talk).toMatchObject({ standing: 'alternated', asked: { label: '赵敏' } });
+    expect(seen({ legs: there }, before)).toMatchObject({ phase: 'talking', talk: { standing: 'alternated', asked: { label: '赵敏' } } });
     const gone = [...(record.legs ?? []), leg(asked, 'consult', '1002', at(-1))];
     expect(seen({ legs: gone }, before)?.talk).toMatchObject({ standing: 'talking', asked: null });
     expect(seen({ legs: gone }, feedAfter(consulting))).toMatchObject({ phase: 'held', talk: { standing: 'holding' } });

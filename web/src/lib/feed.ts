@@ -270,7 +270,8 @@ function carryOver(calls: Record<string, LiveCall>, before: Feed['calls'], gone:
     const attended = call.attended || old.attended;
     const matches = call.matches.length > 0 ? call.matches : old.matches;
     const talk = kept(call.talk, old.talk, gone);
-    const phase = call.phase === 'talking' && waits(talk) ? 'held' : call.phase;
+    const talks = call.phase === 'talking' || call.phase === 'held';
+    const phase = talks ? (waits(talk) ? 'held' : 'talking') : call.phase;
     return { ...call, phase, talk, attended, customer, matches, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
   });
   return byId(merged);
