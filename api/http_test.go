@@ -263,16 +263,26 @@ func TestAgentsShowTheirDesks(t *testing.T) {
 	}
 }
 
-func TestSupervisorMakesNoAdmin(t *testing.T) {
+func TestOnlyAnAdminMakesMoreThanAgents(t *testing.T) {
 	w := newWorld(t)
-	b := w.login("supervisor")
-	for path, body := range map[string]string{"/api/v1/agents/new": `{"role":"admin"}`, "/api/v1/agents/admin": `{"password":"mine"}`} {
-		if status, got := b.do("PUT", path, body); status != 403 {
-			t.Errorf("%s = %d %s, want 403", path, status, got)
+	for name, as := range map[string]struct {
+		*browser
+		headers []string
+	}{
+		"supervisor": {w.login("supervisor"), nil},
+		"program":    {w.browser(), []string{"Authorization", "Bearer key-config"}},
+	} {
+		for path, body := range map[string]string{"/api/v1/agents/new": `{"role":"admin"}`, "/api/v1/agents/admin": `{"password":"mine"}`} {
+			if status, got := as.do("PUT", path, body, as.headers...); status != 403 {
+				t.Errorf("%s: %s = %d %s, want 403", name, path, status, got)
+			}
 		}
-	}
-	if status, _ := b.do("DELETE", "/api/v1/agents/admin", nil); status != 403 {
-		t.Error("a supervisor removed the admin")
+		if status, _ := as.do("DELETE", "/api/v1/agents/admin", nil, as.headers...); status != 403 {
+			t.Errorf("a %s removed the admin", name)
+		}
+		if status, got := as.do("PUT", "/api/v1/agents/new", `{"role":"agent"}`, as.headers...); status != 200 {
+			t.Errorf("a %s could not make an agent: %d %s", name, status, got)
+		}
 	}
 	if status, _ := w.login("admin").do("PUT", "/api/v1/agents/new", `{"role":"supervisor"}`); status != 200 {
 		t.Error("an admin could not make a supervisor")

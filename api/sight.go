@@ -12,17 +12,17 @@ type sight struct {
 	all    bool // every event of the kinds below
 	calls  bool
 	texts  bool
-	agent  string
+	agent  string // who looks, if it is a person
 	queues []string
 }
 
 // sightOf is what who may see; queues are an agent's own.
 func sightOf(who *caller, queues []string) sight {
-	return sight{
-		all:   !who.own(),
-		calls: who.has(ScopeCalls), texts: who.has(ScopeSMS),
-		agent: who.ID, queues: queues,
+	s := sight{all: !who.own(), calls: who.has(ScopeCalls), texts: who.has(ScopeSMS), queues: queues}
+	if !who.program() { // whose name may be an agent's
+		s.agent = who.ID
 	}
+	return s
 }
 
 // eachOwn are the events of which every agent whom they concern gets one: that
@@ -43,13 +43,15 @@ func (s sight) sees(e *cti.Event, call *cti.CDR, owner string) bool {
 		return s.texts && (s.all || owner != "" && owner == s.agent || shared(e))
 	case cti.EventMissedChanged:
 		return s.calls && (s.all || s.concerned(e))
+	case cti.EventMessage: // is between two, whoever else may see everything
+		return s.agent != "" && (e.AgentID == s.agent || e.UserData["from"] == s.agent)
 	case cti.EventQueueChanged:
 		return s.calls && (s.all || e.Queue != nil && slices.Contains(s.queues, e.Queue.ID))
 	}
 	if !s.calls {
 		return false
 	}
-	if s.all || e.AgentID == s.agent || e.Type == cti.EventMessage && e.UserData["from"] == s.agent {
+	if s.all || e.AgentID == s.agent {
 		return true
 	}
 	if e.AgentID != "" && eachOwn[e.Type] {

@@ -90,3 +90,26 @@ func TestEachAgentIsToldOnce(t *testing.T) {
 		}
 	}
 }
+
+// What two say to each other is nobody else's, neither a supervisor's nor a
+// program's that has the name of one of them.
+func TestWordsAreBetweenTwo(t *testing.T) {
+	words := &cti.Event{Type: cti.EventMessage, AgentID: "1002", UserData: map[string]any{"from": "1001", "text": "…"}}
+	for name, tt := range map[string]struct {
+		who  caller
+		want bool
+	}{
+		"who wrote":          {caller{ID: "1001", Role: Agent}, true},
+		"who gets it":        {caller{ID: "1002", Role: Agent}, true},
+		"a colleague":        {caller{ID: "1003", Role: Agent}, false},
+		"a supervisor":       {caller{ID: "boss", Role: Supervisor}, false},
+		"an auditor":         {caller{ID: "law", Role: Auditor}, false},
+		"a program":          {caller{ID: "erp", Scopes: Scopes}, false},
+		"a program's name":   {caller{ID: "1002", Scopes: Scopes}, false},
+		"a supervisor's own": {caller{ID: "1002", Role: Supervisor}, true},
+	} {
+		if got := sightOf(&tt.who, nil).sees(words, nil, ""); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+	}
+}

@@ -196,10 +196,10 @@ func encode(doc document) json.RawMessage {
 	return body
 }
 
-// mayMake keeps a supervisor from making or changing others than agents: only
-// an admin hands out more than he has.
+// mayMake keeps supervisors and programs from making or changing others than
+// agents: only an admin hands out more than he has.
 func (a *API) mayMake(ctx context.Context, id string, doc document) error {
-	if callerOf(ctx).Role != Supervisor {
+	if callerOf(ctx).Role == Admin {
 		return nil
 	}
 	if role := text(doc["role"]); role != "" && Role(role) != Agent {
@@ -208,9 +208,9 @@ func (a *API) mayMake(ctx context.Context, id string, doc document) error {
 	return a.mayTouch(ctx, id)
 }
 
-// mayTouch keeps a supervisor from changing the log-ins of others than agents.
+// mayTouch keeps them from changing the log-ins of others than agents.
 func (a *API) mayTouch(ctx context.Context, id string) error {
-	if callerOf(ctx).Role != Supervisor {
+	if callerOf(ctx).Role == Admin {
 		return nil
 	}
 	u, ok, err := a.user(ctx, id)

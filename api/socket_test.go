@@ -204,6 +204,9 @@ func TestEventsAreSeenByWhomTheyConcern(t *testing.T) {
 	}
 	for i, one := range events {
 		w.note(one.e)
+		if one.e.Type == cti.EventMessage { // between two
+			continue
+		}
 		if got := all.next(); got["seq"] != float64(i+1) {
 			t.Fatalf("the supervisor got %v, want event %d", got, i+1)
 		}
