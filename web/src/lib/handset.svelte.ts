@@ -11,8 +11,8 @@ export type Panel = 'keypad' | 'transfer' | 'phone' | 'keys';
 
 class Handset {
   panel = $state<Panel | ''>('');
-  /** A command of the call bar is on its way. */
-  busy = $state(false);
+  /** Controls whose command is on its way: the same one again must wait, another need not. */
+  busy = $state.raw<readonly Control[]>([]);
 
   /** The call is on the telephone in this page. */
   get here(): boolean {
@@ -37,10 +37,10 @@ class Handset {
     if (!call || this.whyNot(control, call)) return;
     if (control === 'mute') return phone.mute(!phone.muted);
     if (control === 'keypad' || control === 'transfer') return this.toggle(control);
-    if (this.busy) return;
-    this.busy = true;
+    if (this.busy.includes(control)) return;
+    this.busy = [...this.busy, control];
     await orders[control](call);
-    this.busy = false;
+    this.busy = this.busy.filter((one) => one !== control);
   }
 }
 
