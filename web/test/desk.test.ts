@@ -223,7 +223,10 @@ describe('papers', () => {
     papers.follow(call({ id: 'c2' }), [], false);
     papers.follow(call({ id: 'c2', phase: 'over' }), [], false);
     papers.follow(call({ id: 'c3' }), [], false);
-    expect(papers.all.map((one) => one.call.id)).toEqual(['c2', 'c3']);
+    expect(papers.all.map((one) => one.call.id)).toEqual(['c3']);
+    papers.shown?.choose({ path: [], code: 'wrong' }, []);
+    papers.follow(call({ id: 'c4' }), [], false);
+    expect(papers.all.map((one) => one.call.id)).toEqual(['c3', 'c4']);
   });
 
   it('another agent in this window does not see them', () => {

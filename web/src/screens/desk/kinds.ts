@@ -17,7 +17,7 @@ export function kindName(code: unknown, name = ''): string {
   return name && name !== defaults[code] ? safe(name, 16) : t(`kind.${code}`);
 }
 
-const fields = ['engineer', 'engineer_phone', 'due', 'created', 'appointment', 'address', 'fault', 'contact', 'amount', 'quantity', 'price', 'device'] as const;
+const fields = ['engineer', 'engineer_phone', 'due', 'created', 'appointment', 'address', 'fault', 'contact', 'amount', 'quantity', 'price', 'device', 'time', 'ref', 'customer', 'number', 'agent', 'title'] as const;
 
 /** A field of a row: as it was named where there is no word for it. */
 export function fieldName(key: string): string {

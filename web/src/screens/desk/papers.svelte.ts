@@ -4,7 +4,7 @@
 import { api, ApiError } from '../../lib/api.ts';
 import { box } from '../../lib/box.svelte.ts';
 import type { CallRecord, Disposition } from '../../lib/contract.ts';
-import { fromRecord, isEnded, type LiveCall } from '../../lib/feed.ts';
+import { fromRecord, type LiveCall } from '../../lib/feed.ts';
 import { desk, type KindCode, type Subject } from './desk.ts';
 import { DraftKeeper, type Store } from './draft.svelte.ts';
 import { chosen, kindOf, unchosen, type Choice } from './subjects.ts';
@@ -114,6 +114,7 @@ class Papers {
       known.call = call;
       return;
     }
+    if (!writing && this.shown?.untouched) this.shown = undefined;
     const paper = this.#add(call, tree);
     if (!writing || !this.shown) this.shown = paper;
   }
@@ -129,8 +130,8 @@ class Papers {
     const user = box.user?.user ?? '';
     const paper = new Paper(call, user);
     void paper.load(tree, user);
-    const kept = this.all.filter((one) => !one.untouched || !isEnded(one.call) || one === this.shown);
-    const gone = kept.slice(0, Math.max(0, kept.length - most + 1)).filter((one) => one !== this.shown && isEnded(one.call));
+    const kept = this.all.filter((one) => !one.untouched || one === this.shown);
+    const gone = kept.slice(0, Math.max(0, kept.length - most + 1)).filter((one) => one !== this.shown);
     for (const one of gone) void one.draft.flush();
     this.all = [...kept.filter((one) => !gone.includes(one)), paper];
     return paper;

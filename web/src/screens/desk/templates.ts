@@ -23,6 +23,11 @@ export function fillText(template: string, vars: Vars): string {
   return template.replace(variable, (hole, name: string) => (Object.hasOwn(vars, name) && vars[name]) || hole);
 }
 
+/** The template's own words, by which people know it. */
+export function titleOf(template: string): string {
+  return template.replace(variable, '…');
+}
+
 function national(number: string): string {
   return number.replace(/^\+86/, '');
 }

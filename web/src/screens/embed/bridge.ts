@@ -1,8 +1,8 @@
 // What the desk in a frame tells the page around it, and what that one may ask:
 // messages of window.postMessage with `callbox: 1`. docs/embedding.md has them.
 
-import type { AgentState, Desk } from '../../lib/contract.ts';
-import { isEnded, type LiveCall } from '../../lib/feed.ts';
+import type { AgentState } from '../../lib/contract.ts';
+import { isEnded, type DeskView, type LiveCall } from '../../lib/feed.ts';
 import { dialable } from '../../lib/numbers.ts';
 import { safeUrl } from '../../lib/safe.ts';
 
@@ -58,8 +58,9 @@ export function commandIn(message: unknown): Command | undefined {
 export type News = { type: 'state' | 'ringing' | 'answered' | 'ended' | 'pop' | 'hello' | 'reply' } & Record<string, unknown>;
 
 /** The agent's state in a message. */
-export function stateNews(me: Desk | null, line: string): News {
-  return { type: 'state', state: me?.state ?? '', reason: me?.reason ?? '', pending: me?.pending ?? '', since: me?.since ?? null, connected: line === 'open' };
+export function stateNews(me: DeskView | null, line: string): News {
+  const since = me && !Number.isNaN(me.sinceMs) ? new Date(me.sinceMs).toISOString() : null;
+  return { type: 'state', state: me?.state ?? '', reason: me?.reason ?? '', pending: me?.pending ?? '', since, connected: line === 'open' };
 }
 
 /** A call in a message. */
