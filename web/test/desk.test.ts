@@ -323,7 +323,8 @@ describe('incoming texts', () => {
 
   it('stand open, taken or answered; what another agent took is his', () => {
     expect(standing(text)).toBe('open');
-    expect(standing({ ...text, claimed_by: '1002' })).toBe('claimed');
+    expect(standing({ ...text, job: 'j' })).toBe('matched');
+    expect(standing({ ...text, job: 'j', claimed_by: '1002' })).toBe('claimed');
     expect(standing({ ...text, claimed_by: '1002', answer: 'j' })).toBe('answered');
     expect(mayAnswer({ ...text, claimed_by: '1002' }, '1001', true)).toBe(false);
     expect(mayAnswer({ ...text, claimed_by: '1002' }, 'boss', false)).toBe(true);

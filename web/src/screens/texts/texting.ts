@@ -41,12 +41,13 @@ export const texting = {
   match: (id: string, job: string) => ask<Incoming>('POST', row(id, 'match'), { job }),
 };
 
-/** How an incoming text stands. */
-export type Standing = 'open' | 'claimed' | 'answered';
+/** How an incoming text stands; matched: it answers a text of ours, and nobody need do anything. */
+export type Standing = 'open' | 'matched' | 'claimed' | 'answered';
 
 export function standing(text: Incoming): Standing {
   if (text.answer) return 'answered';
-  return text.claimed_by ? 'claimed' : 'open';
+  if (text.claimed_by) return 'claimed';
+  return text.job ? 'matched' : 'open';
 }
 
 /** Whether somebody may answer a text: not what another agent sees to. */

@@ -34,6 +34,7 @@ export const texts = {
   'inbox.show': 'Show',
   'inbox.all': 'All',
   'inbox.open': 'Open',
+  'inbox.matched': 'Matched',
   'inbox.claimed': 'Taken',
   'inbox.answered': 'Answered',
   'inbox.none': 'No texts.',

@@ -36,6 +36,7 @@ export const texts: Record<keyof typeof en, string> = {
   'inbox.show': '显示',
   'inbox.all': '全部',
   'inbox.open': '待处理',
+  'inbox.matched': '已关联',
   'inbox.claimed': '处理中',
   'inbox.answered': '已回复',
   'inbox.none': '没有短信。',
