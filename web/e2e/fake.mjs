@@ -89,6 +89,8 @@ export class Fake {
   /** Commands as they came in, and requests for texts. */
   heard = [];
   orders = [];
+  /** Callers in queues, as GET /waiting has them. */
+  waiting = [];
   audio = tone();
 
   constructor() {
@@ -180,6 +182,12 @@ export class Fake {
         return this.#json(res, { https: false, self_signed: true, https_url: 'https://callbox.local/', ca_url: '/ca', fingerprint: '', why: '' });
       case 'GET /agents':
         return list(Object.values(this.desks));
+      case 'GET /figures':
+        return this.#json(res, this.figures());
+      case 'GET /wallboard':
+        return this.#json(res, { ...this.figures(), desks: Object.values(this.desks).filter((d) => d.state !== 'loggedOff') });
+      case 'GET /waiting':
+        return list(this.waiting);
       case 'GET /lines':
         return user.role === 'agent' ? this.#problem(res, 403, 'not for agents') : list(this.lines);
       case 'GET /recordings':
@@ -354,6 +362,20 @@ export class Fake {
   /** Who was asked picks up. */
   joins(id) {
     this.#tell(id, 'established', { connection_id: this.calls.find((c) => c.id === id).asked });
+  }
+
+  /** The day so far, of which the stand-in knows no more than how the queues stand. */
+  figures() {
+    const in_ = (state, queue) => Object.values(this.desks).filter((d) => d.state === state && !d.busy_since && (!queue || d.queues.includes(queue))).length;
+    const stands = (queue) => ({ ready: in_('ready', queue), busy: Object.values(this.desks).filter((d) => d.busy_since && (!queue || d.queues.includes(queue))).length, working: in_('workingAfterCall', queue), not_ready: in_('notReady', queue) });
+    const day = { offered: 61, answered: 52, abandoned: 6, short_abandoned: 2, other: 3, service_level: 0.8571, service_seconds: 20, asa: 11.4, aht: 214.2, occupancy: 0.68 };
+    const queues = this.queues.map((q) => ({ id: q.id, name: q.name, waiting: q.waiting, longest_wait: q.longest_wait, ...stands(q.id), ...day }));
+    const all = stands('');
+    return {
+      time: iso(this.#now()), day: iso(this.#now()).slice(0, 10), since: `${iso(this.#now()).slice(0, 10)}T00:00:00Z`, queues, formula: {},
+      total: { ...day, ...all, waiting: queues.reduce((n, q) => n + q.waiting, 0), longest_wait: Math.max(0, ...queues.map((q) => q.longest_wait)) },
+      agents: { ready: all.ready, busy: all.busy, workingAfterCall: all.working, notReady: all.not_ready, loggedOff: in_('loggedOff', '') },
+    };
   }
 
   // ---- what happens on the floor

@@ -13,8 +13,11 @@ function kept(): string | null {
   }
 }
 
+/** The language that the address asks for, for this visit; '' for none. */
+const asked = new URLSearchParams(location.search).get('lang') ?? '';
+
 class Language {
-  #now = $state<Lang>(choose(kept(), navigator.languages));
+  #now = $state<Lang>(asked ? choose(null, [asked, ...navigator.languages]) : choose(kept(), navigator.languages));
 
   constructor() {
     document.documentElement.lang = this.#now;

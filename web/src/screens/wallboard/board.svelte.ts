@@ -1,11 +1,13 @@
-// What the wallboard shows: fetched each second, and how old it is.
+// What the wallboard shows: fetched each second with the key of its address.
 
 import { ApiError } from '../../lib/api.ts';
 import { clock } from '../../lib/clock.svelte.ts';
 import type { Board } from '../../lib/figures.ts';
+import { Poll } from '../../lib/poll.svelte.ts';
 import { offsetOf } from '../../lib/time.ts';
 
-const every = 1000;
+/** An answer later than this is none: the next second has another. */
+const patience = 4000;
 /** Older figures are called stale. */
 const staleAfter = 5000;
 
@@ -13,45 +15,28 @@ async function fetchBoard(key: string): Promise<Board> {
   const response = await fetch('/api/v1/wallboard', {
     credentials: 'same-origin',
     headers: key ? { Authorization: `Bearer ${key}` } : {},
-    signal: AbortSignal.timeout(4 * every),
+    signal: AbortSignal.timeout(patience),
   });
   if (!response.ok) throw new ApiError(response.status === 401 || response.status === 403 ? 'forbidden' : 'server', '', response.status);
-  return (await response.json()) as Board;
+  const board = (await response.json()) as Board;
+  clock.adjust(offsetOf(board.time, Date.now()));
+  return board;
 }
 
 export class Wall {
-  board = $state.raw<Board | null>(null);
+  readonly #poll: Poll<Board>;
+  readonly board = $derived.by(() => this.#poll.value);
   /** The key is not, or no longer, one for wallboards. */
-  refused = $state(false);
-  #came = $state(0);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #stopped = false;
+  readonly refused = $derived.by(() => this.#poll.fault === 'forbidden');
+  /** Milliseconds. */
+  readonly age = $derived.by(() => this.#poll.age);
+  readonly stale = $derived.by(() => this.#poll.age > staleAfter);
 
-  /** Milliseconds of the box's time since the last figures came. */
-  readonly age = $derived(this.#came ? Math.max(0, clock.now - this.#came) : 0);
-  readonly stale = $derived(this.age > staleAfter);
-
-  constructor(readonly key: string) {}
-
-  start(): void {
-    void this.#turn();
+  constructor(key: string) {
+    this.#poll = new Poll(() => fetchBoard(key), 1000, true);
   }
 
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
-
-  async #turn(): Promise<void> {
-    try {
-      const board = await fetchBoard(this.key);
-      clock.adjust(offsetOf(board.time, Date.now()));
-      this.board = board;
-      this.#came = clock.now;
-      this.refused = false;
-    } catch (why) {
-      if (why instanceof ApiError && why.fault === 'forbidden') this.refused = true;
-    }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#turn(), every);
+  start(): () => void {
+    return this.#poll.start();
   }
 }
