@@ -41,12 +41,19 @@ func (g *Gateway) Preview(ctx context.Context, req Request) (Preview, error) {
 
 // likely is the account that a text would leave by.
 func (g *Gateway) likely(req Request, faults *Invalid) Account {
+	if req.Account != "" && g.lane(req.Account) == nil {
+		faults.add("account", "there is no account %q", req.Account)
+		return Account{}
+	}
 	if len(req.To) > 0 && strings.TrimSpace(req.To[0]) != "" {
 		r, err := g.recipient(req.To[0], req.Account, standing{})
 		if err != nil {
 			faults.add("to[0]", "%w", err)
 		}
 		return r.account
+	}
+	if req.Account != "" {
+		return g.account(req.Account)
 	}
 	if best := (standing{}).best(g.lanes); best != nil {
 		return best.account

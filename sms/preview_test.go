@@ -42,11 +42,16 @@ func TestPreview(t *testing.T) {
 	}
 	for field, req := range map[string]sms.Request{
 		"text": {}, "text ": {Text: strings.Repeat("字", 51*67)}, "to[0]": {Text: "x", To: []string{"10086"}},
+		"account": {Text: "x", Account: "none"}, "account ": {Text: "x", To: []string{zhang}, Account: "none"},
 		"template": {Template: "none"}, "vars.engineer": {Template: "work_order", Ref: "x", Vars: map[string]any{"customer": "x"}},
 	} {
 		if _, err := d.Preview(t.Context(), req); !slices.Equal(fields(err), []string{strings.TrimSpace(field)}) {
 			t.Errorf("%+v: %v, want %s", req, err, field)
 		}
+	}
+	two := openPair(t)
+	if p, err := two.Preview(t.Context(), sms.Request{Text: "好", Account: "backup"}); err != nil || p.Text != "【安顺维保服务】好" {
+		t.Errorf("by an account: %+v, %v", p, err)
 	}
 	if page, _, err := d.texts.Messages(t.Context(), storage.MessageFilter{Ref: "WO-1"}); err != nil || len(page) != 0 {
 		t.Errorf("a preview was stored: %v, %v", page, err)
