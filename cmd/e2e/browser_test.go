@@ -81,7 +81,13 @@ func inTheBrowser(t *testing.T, script string, env ...string) {
 	run := exec.Command("npm", "run", "--silent", script)
 	run.Dir = absolute(t, "../../web")
 	run.Env = append(append(run.Environ(), "CALLBOX_SHOTS="+or(os.Getenv("CALLBOX_SHOTS"), t.TempDir())), env...)
-	if out, err := run.CombinedOutput(); err != nil {
-		t.Errorf("the page's tests: %v\n%s", err, tail(string(out)))
+	out, err := run.CombinedOutput()
+	if err != nil {
+		t.Errorf("the page's tests: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if _, figures, ok := strings.Cut(line, "figures "); ok {
+			t.Logf("figures of the page: %s", strings.TrimSpace(figures))
+		}
 	}
 }

@@ -67,7 +67,14 @@ after(async () => {
   console.log(`figures ${JSON.stringify(figures)}`);
 });
 
-afterEach(async () => {
+/** How every open page stands, for who reads a failure. */
+async function standings() {
+  const pages = contexts.flatMap((context) => context.pages());
+  return Promise.all(pages.map((page) => page.locator('.health').innerText().catch(String)));
+}
+
+afterEach(async (test) => {
+  if (test.error ?? !test.passed) console.log(`pages stand at ${JSON.stringify(await standings())}`);
   cable.plug();
   for (const context of contexts) await context.close();
   contexts = [];

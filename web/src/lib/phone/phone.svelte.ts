@@ -46,9 +46,10 @@ class Phone {
   readonly #tab = Math.random().toString(36).slice(2);
 
   constructor() {
-    // A window that offers takes the telephone from all others at once; the box says it, too.
+    // A window that offers takes the telephone from those that the box cannot tell so: who has an open line
+    // hears it there, or is the one that stays.
     this.#tabs?.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
-      if (typeof data === 'string' && data !== this.#tab) this.hear('replaced');
+      if (typeof data === 'string' && data !== this.#tab && box.line !== 'open') this.hear('replaced');
     });
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.#replugged());
     void this.#watchPermission();
