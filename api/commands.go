@@ -205,6 +205,9 @@ func (a *API) setAgentState(ctx context.Context, who *caller, raw json.RawMessag
 	default:
 		return nil, badArgs("state", "is one of ready, notReady, workingAfterCall, loggedOff")
 	}
+	if len(args.Reason) > 200 { // everybody's screen shows it
+		return nil, badArgs("reason", "is 200 bytes at most")
+	}
 	if who.program() {
 		return nil, refused(codeForbidden, "a key has no desk")
 	}

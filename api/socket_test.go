@@ -380,6 +380,7 @@ func TestCommandsOverTheSocket(t *testing.T) {
 		{`{"id":8,"cmd":"setAgentState","args":{"state":"asleep"}}`, "bad_args"},
 		{`{"id":8,"cmd":"setAgentState","args":{"state":"ready","colour":1}}`, "bad_args"},
 		{`{"id":8,"cmd":"setAgentState"}`, "bad_args"},
+		{`{"id":8,"cmd":"setAgentState","args":{"state":"notReady","reason":"` + strings.Repeat("r", 201) + `"}}`, "reason is 200 bytes"},
 		{`{"id":"a","cmd":"nothing"}`, `"re":"a"`},
 		{`{"id":9,"cmd":"nothing"}`, "bad_args"},
 		{`{"id":9,`, "bad_args"},
