@@ -3,7 +3,7 @@ import type { CallRecord } from '../src/lib/contract.ts';
 import { fromRecord, type DeskView, type LiveCall } from '../src/lib/feed.ts';
 import { columnsFor, keyIn, levelTone, percent, waitTone } from '../src/lib/figures.ts';
 import { explain } from '../src/screens/floor/explain.ts';
-import { arrange, callsByAgent, columnsIn, count, keepOrder, rowsOf, sightOf, type Filter, type Row } from '../src/screens/floor/grid.ts';
+import { arrange, callsByAgent, columnsIn, count, keepOrder, ongoing, rowsOf, sightOf, type Filter, type Row } from '../src/screens/floor/grid.ts';
 import { partIn, whyNotSet, whyNotSupervise, type Means } from '../src/screens/floor/may.ts';
 
 const t0 = Date.parse('2026-03-09T10:00:00.000Z');
@@ -86,8 +86,23 @@ describe('the grid', () => {
     const party = { connection: 'x', agent: '5', label: '', answered: true, since: t0 };
     expect(callsByAgent([{ ...talking, talk: { ...talking.talk, asked: party } }]).get('5')?.id).toBe('c1');
     expect(callsByAgent([{ ...talking, talk: { ...talking.talk, asked: { ...party, answered: false } } }]).has('5')).toBe(false);
-    expect(callsByAgent([{ ...talking, phase: 'over' }]).size).toBe(0);
   });
+});
+
+describe('a call that a supervisor listens to', () => {
+  const listened: LiveCall = { ...talking, phase: 'ringing', agent: 'boss' };
+
+  it('is still that of the agent whose desk is on it', () => {
+    expect(ongoing([listened], { 2: desk('2', 'ready', 0, { onCall: 'c1' }) })).toMatchObject([{ agent: '2', phase: 'talking' }]);
+    expect(ongoing([listened], { 2: desk('2', 'ready', 0) })).toEqual([listened]);
+  });
+
+  it('is the supervisor’s who has taken it over', () => {
+    const both = { 2: desk('2', 'workingAfterCall', 0), boss: desk('boss', 'ready', 0, { onCall: 'c1' }) };
+    expect(ongoing([{ ...listened, phase: 'talking' }], both)).toMatchObject([{ agent: 'boss', phase: 'talking' }]);
+  });
+
+  it('is not shown when it is over', () => expect(ongoing([{ ...talking, phase: 'over' }], {})).toEqual([]));
 });
 
 describe('what is in sight', () => {

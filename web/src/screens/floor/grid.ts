@@ -1,8 +1,7 @@
 // The agents' grid as pure functions: who stands how, who is shown, in which
 // order, and which rows of it are in sight.
 
-import type { LiveCall, DeskView } from '../../lib/feed.ts';
-import { isEnded } from '../../lib/feed.ts';
+import { isEnded, type DeskView, type LiveCall } from '../../lib/feed.ts';
 
 export const standings = ['ready', 'ringing', 'talking', 'dialling', 'workingAfterCall', 'notReady', 'loggedOff'] as const;
 export type Standing = (typeof standings)[number];
@@ -40,12 +39,28 @@ function during(call: LiveCall): Standing {
   return call.phase === 'dialling' || call.phase === 'arriving' ? 'dialling' : 'talking';
 }
 
-/** Which call each agent has: the own one before one that he was only asked into. */
+/**
+ * The calls that are not over, oldest first, each with the agent whose desk says
+ * that he is on it: a supervisor's telephone that rings to listen in is told of
+ * in the same words as an agent's.
+ */
+export function ongoing(calls: Iterable<LiveCall>, desks: Readonly<Record<string, DeskView>>): LiveCall[] {
+  const seated = new Map(Object.values(desks).flatMap((desk) => (desk.onCall ? [[desk.onCall, desk.id]] : [])));
+  return [...calls]
+    .filter((call) => !isEnded(call))
+    .map((call) => {
+      const agent = seated.get(call.id);
+      if (!agent || desks[call.agent]?.onCall === call.id || call.direction === 'out') return call;
+      return { ...call, agent, phase: call.phase === 'ringing' ? ('talking' as const) : call.phase };
+    })
+    .sort((a, b) => a.began - b.began);
+}
+
+/** Which call of those that are not over each agent has: the own one before one that he was only asked into. */
 export function callsByAgent(calls: Iterable<LiveCall>): Map<string, LiveCall> {
   const own = new Map<string, LiveCall>();
   const asked = new Map<string, LiveCall>();
   for (const call of calls) {
-    if (isEnded(call)) continue;
     if (call.agent) own.set(call.agent, call);
     for (const party of [call.talk.asked, ...call.talk.others]) if (party?.agent && party.answered) asked.set(party.agent, call);
   }
