@@ -38,12 +38,21 @@ const nonceHole = "STYLE-NONCE"
 // embedded is the one page that others' pages may show in a frame.
 const embedded = "/embed"
 
+// Frames are the foreign origins in whose company the pages are seen.
+type Frames struct {
+	Around []string // whose pages may show the embeddable desk in a frame
+	Within []string // whose pages the desk shows in a frame of its own
+}
+
 // policyFor is policy for one answer of index.html: styles with its nonce, and
-// for the page that is embedded the origins that may do so.
-func policyFor(path, nonce string, embedders []string) string {
+// the frames that there are.
+func policyFor(path, nonce string, f Frames) string {
 	out := policy + "; style-src 'self' 'nonce-" + nonce + "'"
-	if path == embedded && len(embedders) > 0 {
-		out = strings.Replace(out, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(embedders, " "), 1)
+	if path == embedded && len(f.Around) > 0 {
+		out = strings.Replace(out, "frame-ancestors 'none'", "frame-ancestors "+strings.Join(f.Around, " "), 1)
+	}
+	if len(f.Within) > 0 {
+		out += "; frame-src " + strings.Join(f.Within, " ")
 	}
 	return out
 }
@@ -71,11 +80,10 @@ func built(all fs.FS) (fs.FS, bool) {
 // Handler serves the pages to GET and HEAD: files by their names, index.html
 // for a path without a dot (a page of the application), nothing below /api.
 // Without built pages it answers 503 and says which commands make them.
-// Embedders gives the origins that may show the embeddable page in a frame; nil
-// is none.
-func Handler(embedders func() []string) http.Handler { return handler(dist, embedders) }
+// Frames is asked for each page; nil is none.
+func Handler(frames func() Frames) http.Handler { return handler(dist, frames) }
 
-func handler(all fs.FS, embedders func() []string) http.Handler {
+func handler(all fs.FS, frames func() Frames) http.Handler {
 	app, ok := built(all)
 	if !ok {
 		note, _ := fs.ReadFile(all, "dist/placeholder.html")
@@ -85,7 +93,7 @@ func handler(all fs.FS, embedders func() []string) http.Handler {
 	if err != nil { // files within the binary: a fault of the build
 		return guarded(placeholder([]byte("The pages in this binary cannot be read: " + err.Error())))
 	}
-	return guarded(site{p, embedders})
+	return guarded(site{p, frames})
 }
 
 // guarded sets the headers of every answer and refuses what pages never get.
@@ -190,10 +198,10 @@ func tagOf(body []byte) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// site is the pages with who may embed them.
+// site is the pages with the frames that there are.
 type site struct {
-	pages     pages
-	embedders func() []string
+	pages  pages
+	frames func() Frames
 }
 
 // ServeHTTP implements [http.Handler].
@@ -216,12 +224,12 @@ const index = "index.html"
 // its own.
 func (s site) start(w http.ResponseWriter, r *http.Request) {
 	nonce := rand.Text()
-	var embedders []string
-	if s.embedders != nil {
-		embedders = s.embedders()
+	var frames Frames
+	if s.frames != nil {
+		frames = s.frames()
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", policyFor(path.Clean("/"+r.URL.Path), nonce, embedders))
+	h.Set("Content-Security-Policy", policyFor(path.Clean("/"+r.URL.Path), nonce, frames))
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	body := bytes.ReplaceAll(s.pages[index].body, []byte(nonceHole), []byte(nonce))

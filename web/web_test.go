@@ -150,16 +150,22 @@ func TestNonce(t *testing.T) {
 	}
 }
 
-func TestWhoMayEmbed(t *testing.T) {
-	h := handler(siteWith(map[string]string{"index.html": "x"}), func() []string { return []string{"https://crm.example"} })
+func TestFrames(t *testing.T) {
+	h := handler(siteWith(map[string]string{"index.html": "x"}), func() Frames {
+		return Frames{Around: []string{"https://crm.example"}, Within: []string{"https://tickets.example"}}
+	})
 	for path, want := range map[string]string{
 		"/embed":  "frame-ancestors https://crm.example;",
 		"/":       "frame-ancestors 'none';",
 		"/embed/": "frame-ancestors https://crm.example;",
-		"/calls":  "frame-ancestors 'none';",
+		"/calls":  "; frame-src https://tickets.example",
 	} {
 		if got := get(t, h, "GET", path, nil).Header.Get("Content-Security-Policy"); !strings.Contains(got, want) {
 			t.Errorf("GET %s: policy %q, want %q in it", path, got, want)
 		}
+	}
+	h = handler(siteWith(map[string]string{"index.html": "x"}), nil)
+	if got := get(t, h, "GET", "/", nil).Header.Get("Content-Security-Policy"); strings.Contains(got, "frame-src") {
+		t.Errorf("without frames: policy %q", got)
 	}
 }

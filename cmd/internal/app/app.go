@@ -351,7 +351,7 @@ func (a *app) openTexts(context.Context) error {
 func (a *app) openFace(context.Context) error {
 	face, err := api.New(api.Config{
 		Version: a.Version, PublicURL: a.Box.HTTP.PublicURL, Secure: strings.HasPrefix(a.Box.HTTP.PublicURL, "https:"), Way: a.way(), Recordings: a.Box.Data,
-		Pages: web.Handler(a.embedders), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
+		Pages: web.Handler(a.frames), Accounts: accounts(a.Box), Zone: a.Box.Location(), Log: a.Log,
 	}, api.Deps{
 		Users: a.db, Keys: a.db, Sessions: a.db.Sessions(), Floor: a.floor, Calls: a.calls, Lines: lines{a.lines}, Network: network{a.phones}, Browsers: browsers{a.pages, a.calls},
 		Ledger: a.journal, Journal: a.journal, Records: a.db, Missed: a.db, Recordings: a.db, Audit: a.db,

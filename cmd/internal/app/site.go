@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,6 +17,8 @@ import (
 	"callbox/internal/outbound"
 	"callbox/ivr"
 	"callbox/ivr/speech"
+	"callbox/storage"
+	"callbox/web"
 )
 
 // site is what a supervisor edits, on its way from files, commands and the API
@@ -99,13 +102,18 @@ func (s *site) links(ctx context.Context) error {
 	return err
 }
 
-// embedders are the origins whose pages may show the desk in a frame.
-func (a *app) embedders() []string {
+// frames are the origins that may show the desk in a frame, and the one that it
+// shows itself.
+func (a *app) frames() web.Frames {
 	desk, err := a.db.DeskSettings(context.Background()) // for each page, not for what it loads
 	if err != nil {
-		a.Log.Warn("who may show the desk in a frame is not known", "err", err)
+		a.Log.Warn("which frames the desk has is not known", "err", err)
 	}
-	return desk.EmbedOrigins
+	f := web.Frames{Around: desk.EmbedOrigins}
+	if u, err := url.Parse(desk.Pop.URL); err == nil && desk.Pop.Open == storage.OpenFrame && u.Host != "" {
+		f.Within = []string{u.Scheme + "://" + u.Host}
+	}
+	return f
 }
 
 // desks are the floor's agents and queues.
