@@ -158,7 +158,7 @@ func (keyCmd) Help() string { return "Example: callbox key add tickets --scope s
 type keyAddCmd struct {
 	configFile
 	Name  string   `arg:"" help:"The program that will use it."`
-	Scope []string `required:"" help:"What it may do: sms,calls,recordings,reports,config,metrics."`
+	Scope []string `required:"" help:"What it may do: sms,calls,recordings,reports,config,metrics,wallboard."`
 
 	ConfirmOver int `help:"Jobs to more numbers await a confirmation; 0: none does." default:"0"`
 	PerSecond   int `help:"Messages it may send a second; 0: any number." default:"0"`
