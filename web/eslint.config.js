@@ -20,7 +20,7 @@ export default ts.config(
     },
   },
   {
-    files: ['e2e/**', '*.js', '*.ts'],
+    files: ['e2e/**', '*.js', '*.mjs', '*.ts'],
     languageOptions: { globals: { ...globals.node, ...globals.browser } },
   },
   {
@@ -40,5 +40,5 @@ export default ts.config(
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
     },
   },
-  { files: ['e2e/**'], rules: { 'no-console': 'off' } },
+  { files: ['e2e/**', '*.mjs'], rules: { 'no-console': 'off' } },
 );

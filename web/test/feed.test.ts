@@ -417,6 +417,15 @@ describe('the floor', () => {
     expect(feed.desks['1001']?.onCall).toBe('');
   });
 
+  it('leaves a call to its agent when a supervisor listens in', () => {
+    const boss = { ...shot, agent: { id: 'boss', name: '张主管', state: 'notReady' as const, since: at(-30) } };
+    const listens = { call_id: 'c1', agent_id: 'boss', user_data: { mode: 'listen', by: 'boss' } };
+    const events = [delivered, established, { ...listens, type: 'delivered' }, { ...listens, type: 'established' }];
+    const feed = events.reduce<feeds.Feed>((now, event, i) => feeds.receive(now, { seq: 101 + i, time: at(i), ...event } as BoxEvent), feeds.receive(feeds.empty, boss));
+    expect(feed.calls['c1']).toMatchObject({ agent: '1001', phase: 'talking' });
+    expect(feeds.current(feed)).toBeUndefined();
+  });
+
   it('asks for the list again when an agent is new', () => {
     const feed = after({ type: 'agentLoggedOn', agent_id: '1009' });
     expect(feed.stale.desks).toBe(after().stale.desks + 1);

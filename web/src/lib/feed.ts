@@ -495,10 +495,16 @@ function isColleagues(feed: Feed, call: LiveCall | undefined, event: BoxEvent): 
   return (call.phase === 'talking' || call.phase === 'held') && event.type !== 'callCleared';
 }
 
+/** Whether a supervisor's own telephone is told of, who takes part in a call that stays its agent's. */
+function isSupervisors(event: BoxEvent): boolean {
+  return typeof event.user_data?.['mode'] === 'string' && (event.type === 'delivered' || event.type === 'established');
+}
+
 function onCall(feed: Feed, event: BoxEvent): Feed {
   const id = event.call_id ?? '';
   let { calls, desks } = feed;
   const before = calls[id];
+  if (isSupervisors(event) && before?.agent !== feed.me?.id) return feed;
   const theirs = isColleagues(feed, before, event);
   const told = theirs ? undefined : among(feed, before, event);
   if (told) calls = { ...calls, [id]: told };
