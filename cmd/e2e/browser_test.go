@@ -44,6 +44,13 @@ func TestEveryScreen(t *testing.T) {
 	inTheBrowser(t, "e2e:tour", "CALLBOX_URL="+page, "CALLBOX_AGENT=1001:demo", "CALLBOX_SUPERVISOR=admin:demo", "CALLBOX_SHOTS="+shots)
 }
 
+// TestLargeFloor shows a supervisor 500 agents who change each second, and a wall
+// of figures, from the stand-in.
+func TestLargeFloor(t *testing.T) {
+	t.Parallel()
+	inTheBrowser(t, "e2e:grid")
+}
+
 // TestLinesInTheBrowser runs the page's tests over telephone lines: an agent
 // dials a number that is busy, one that does not exist and one that answers;
 // the number of who calls the agent's own telephone comes after the first ring;
