@@ -51,7 +51,14 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
   return (await (await send('POST', path, JSON.stringify(body))).json()) as T;
 }
 
-export const remove = (path: string) => ask<null>('DELETE', path);
+export async function remove(path: string): Promise<void> {
+  await send('DELETE', path, '');
+}
+
+/** A list that has no pages. */
+export async function whole<T>(path: string): Promise<T[]> {
+  return (await ask<List<T>>('GET', path)).items ?? [];
+}
 
 /** Everything in a list, page by page. */
 export async function all<T>(path: string): Promise<T[]> {

@@ -44,6 +44,8 @@ export interface Field {
   /** What may be chosen: words of this page, or objects of the box by their kind. */
   options?: () => readonly Option[];
   from?: string;
+  /** In rows: wants more room than others. */
+  wide?: boolean;
   /** The columns of rows. */
   fields?: readonly Field[];
 }

@@ -18,11 +18,6 @@ export function rangeOf(text: string, line: number): Range {
   return { start, end: end < 0 ? text.length : end };
 }
 
-/** The line that a place is in, from 1. */
-export function lineAt(text: string, place: number): number {
-  return text.slice(0, place).split('\n').length;
-}
-
 export const step = '  ';
 
 /** What replaces a part of the text when the lines of a selection move in, or out. */

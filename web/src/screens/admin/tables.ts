@@ -33,12 +33,14 @@ export interface Table {
   live?: (documents: readonly Document[]) => Promise<Live>;
   /** Seconds between two looks at the list. */
   every?: number;
-  /** The box gives the list only, not one of it. */
+  /** The box gives the list only, whole, and not one of it. */
   listed?: boolean;
 }
 
 const str = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '');
-const listed = (value: unknown): string => (Array.isArray(value) ? value.map(str).join(', ') : '');
+const listed = (value: unknown, nameOf: (id: string) => string): string =>
+  Array.isArray(value) ? value.map((one) => nameOf(str(one))).join(', ') : '';
+const queueName = (id: string) => box.feed.queues[id]?.name || id;
 const span = (value: unknown): string => (typeof value === 'number' ? lasting(value) : '');
 const chosen = (family: string, values: readonly string[], otherwise: Key) => (): Option[] =>
   values.map((value) => ({ value, name: word(family, value, otherwise) }));
@@ -69,7 +71,7 @@ export const agents: Table = {
     nameColumn,
     roleColumn,
     { label: 'admin.extension', text: (one) => str(one['extension']), figures: true },
-    { label: 'admin.queues', text: (one) => listed(one['queues']) },
+    { label: 'admin.queues', text: (one) => listed(one['queues'], queueName) },
     {
       label: 'admin.state',
       text: (one) => (one['state'] ? word('state', str(one['state']), 'state.unknown') : ''),
@@ -83,8 +85,8 @@ export const agents: Table = {
     { path: 'extension', kind: 'text', label: 'admin.extension', hint: 'admin.extension.hint' },
     { path: 'queues', kind: 'multi', label: 'admin.queues', from: 'queues' },
     { path: 'skills', kind: 'levels', label: 'admin.skills', hint: 'admin.skills.hint' },
-    { path: 'password', kind: 'password', label: 'admin.password', hint: 'admin.password.hint', group: 'admin.secrets' },
-    { path: 'sip_password', kind: 'password', label: 'admin.sipPassword', hint: 'admin.password.hint' },
+    { path: 'password', kind: 'password', label: 'admin.password', hint: 'admin.password.keep', group: 'admin.secrets' },
+    { path: 'sip_password', kind: 'password', label: 'admin.sipPassword', hint: 'admin.password.keep' },
   ],
 };
 
