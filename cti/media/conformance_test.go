@@ -1,6 +1,7 @@
 package media_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -37,6 +38,7 @@ func conformance(t *testing.T, open func(t *testing.T) media.Engine) {
 		"hostile bytes are counted":                        hostile,
 		"a port may close while bridged":                   closeBridged,
 		"pipes are ports":                                  pipes,
+		"a pipe that places sound hears packets as sent":   placed,
 		"both sides of a tap lie on one clock":             tapAligned,
 		"nothing is accepted before the start":             beforeStart,
 		"a port that was put on hold goes on where it was": hold,
@@ -45,6 +47,36 @@ func conformance(t *testing.T, open func(t *testing.T) media.Engine) {
 			t.Parallel()
 			f(t, open(t))
 		})
+	}
+}
+
+func placed(t *testing.T, e media.Engine) {
+	out := make(chan media.Placed, 200)
+	pipe := e.Pipe(media.PCMA, make(chan []byte), nil)
+	pipe.(media.Placer).Place(out)
+	b := newParty(t, e, media.PCMA)
+	defer e.Bridge(pipe, b.port)()
+	for i := range 10 { // in far less time than a beat, the fourth lost, two swapped
+		n := []int{0, 1, 2, 4, 6, 5, 7, 8, 9, 10}[i]
+		b.packet(uint8(media.PCMA), 100+uint16(n), uint32(n*80), bytes.Repeat([]byte{byte(n)}, 80))
+		b.settle()
+	}
+	var got []media.Placed
+	for late := time.After(time.Second); len(got) < 10; {
+		select {
+		case p := <-out:
+			if len(p.Payload) == 80 {
+				got = append(got, p)
+			}
+		case <-late:
+			t.Fatalf("%d packets came", len(got))
+		}
+	}
+	for _, p := range got {
+		n := int(p.Payload[0])
+		if int(p.Seq-got[0].Seq) != n || p.At-got[0].At != int64(80*n) || p.Payload[79] != byte(n) {
+			t.Errorf("packet %d came as %d at %d, the first as %d at %d", n, p.Seq, p.At, got[0].Seq, got[0].At)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +20,23 @@ type Counter interface {
 	// Count has Stats ask by for what came, what went and for the party's reports.
 	// by must not use the port.
 	Count(by func() Stats)
+}
+
+// Placer is a port whose party puts late sound in its place itself. A bridge's
+// packets come to it as they are, where a pipe without this gets frames on the
+// beat, evened out and as late as that makes them.
+type Placer interface {
+	// Place has the port's sound go to to from now on; what to has no room for is
+	// lost. It is for a port that hears nobody yet.
+	Place(to chan<- Placed)
+}
+
+// Placed is a piece of the one stream that a party hears; what is missing of it
+// leaves a gap in Seq and At, what is late comes with the ones that it had.
+type Placed struct {
+	Seq     uint16
+	At      int64 // sample
+	Payload []byte
 }
 
 const pipePause = 200 * SampleRate / 1000
@@ -110,6 +128,32 @@ func (p *port) Press(digits string) {
 	}
 	p.in.tell(digits)
 }
+
+// Place implements [Placer].
+func (p *pipe) Place(to chan<- Placed) {
+	p.engine.bridging.Lock()
+	defer p.engine.bridging.Unlock()
+	p.out.mu.Lock()
+	defer p.out.mu.Unlock()
+	p.paced = false
+	if p.out.to != nil {
+		p.out.to = placedOut(to)
+	}
+}
+
+// placedOut hands on what is sent with its number and its place.
+type placedOut chan<- Placed
+
+func (o placedOut) sound(seq uint16, at int64, _ bool, _ Law, payload []byte) {
+	select {
+	case o <- Placed{seq, at, bytes.Clone(payload)}:
+	default:
+	}
+}
+
+func (o placedOut) event(uint16, int64, bool, []byte) {}
+
+func (o placedOut) events() bool { return false }
 
 // pipeOut cuts what is sent into frames of 20 ms.
 type pipeOut struct {

@@ -345,7 +345,7 @@ func (e *Plain) Open(local netip.Addr) (RTP, error) {
 	return p, nil
 }
 
-// Pipe implements [Engine]. The port is also a [Presser] and a [Counter]. Sound
+// Pipe implements [Engine]. The port is also a [Presser], a [Counter] and a [Placer]. Sound
 // from in may come in pieces of any length up to 1400 samples; a nil piece is a
 // frame that was lost, a pause longer than 200 ms is a gap in it.
 func (e *Plain) Pipe(law Law, in <-chan []byte, out chan<- []byte) Port {

@@ -13,8 +13,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// pipeFrames is the room of a leg's channels, 160 ms each.
-const pipeFrames = 8
+// The room of a leg's channels: frames to the call, packets to the page.
+const (
+	pipeFrames  = 8
+	pipePackets = 32
+)
 
 // leg is a call at a page: a [cti.Leg], [cti.Lifter] and [cti.Rejecter]. The
 // phone's lock guards what comes from the page, its own the rest.
@@ -25,7 +28,7 @@ type leg struct {
 	device cti.Device
 	origin cti.Origin
 	port   media.Port
-	out    chan []byte
+	out    chan media.Placed
 	came   arrivals // under the phone's lock
 
 	alerting, answered, done chan struct{}
@@ -55,10 +58,15 @@ func newLeg(s *Server, p *phone, d cti.Device, as cti.Number, call string) (*leg
 	l := &leg{
 		id: id.String(), phone: p, log: s.log.With("call", call, "leg", id.String()), device: d,
 		origin: cti.Origin{Direction: cti.Out, Device: d, From: as, To: cti.Number{Raw: d.Address()}},
-		in:     make(chan []byte, pipeFrames), out: make(chan []byte, pipeFrames),
+		in:     make(chan []byte, pipeFrames), out: make(chan media.Placed, pipePackets),
 		alerting: make(chan struct{}), answered: make(chan struct{}), done: make(chan struct{}),
 	}
-	l.port = s.deps.Engine.Pipe(s.cfg.Law, l.in, l.out)
+	l.port = s.deps.Engine.Pipe(s.cfg.Law, l.in, nil)
+	placer, ok := l.port.(media.Placer)
+	if !ok {
+		return nil, errNoPlace
+	}
+	placer.Place(l.out)
 	l.came = newArrivals(l.feed, l.press)
 	if c, ok := l.port.(media.Counter); ok {
 		c.Count(l.stats)
@@ -111,6 +119,8 @@ func (l *leg) Answer(ctx context.Context) error {
 	}
 	return cti.ErrCleared
 }
+
+var errNoPlace = errors.New("the engine does not say where sound lies")
 
 var errNotRinging = errors.New("it does not ring")
 
@@ -173,8 +183,8 @@ func (l *leg) carry() {
 	}
 	for {
 		select {
-		case frame := <-l.out:
-			l.phone.hear(l, frame)
+		case sound := <-l.out:
+			l.phone.hear(l, sound)
 		case <-l.done:
 			return
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	lull       = 50 * time.Millisecond // of a call's sound, then silence is sent
-	mostOffers = 10                    // in offerSpan
+	lull       = 400 * time.Millisecond // of a call's sound, then silence is sent; its port does so before
+	mostOffers = 10                     // in offerSpan
 	offerSpan  = 10 * time.Second
 
 	// firstNumbers are those that a connection may begin with: were a loss at its
@@ -46,6 +46,7 @@ type phone struct {
 	orphan  time.Time  // since when the page's socket is gone
 	leg     *leg
 	packet  rtp.Packet
+	follows follows
 	sent    time.Time
 	silence []byte
 	hold    int // how far of the hold tone was heard
@@ -131,6 +132,7 @@ func (p *phone) up(w wire) {
 		}
 		p.live, p.next = w, nil
 		p.packet.SequenceNumber &= firstNumbers
+		p.follows = follows{}
 	case p.live:
 	default:
 		return
@@ -246,6 +248,7 @@ func (p *phone) beat(now time.Time) {
 		p.leg.feed(p.holdFrame())
 	}
 	if p.live != nil && (!talks || now.Sub(p.sent) >= lull) {
+		p.follows = follows{}
 		p.send(p.silence, now)
 	}
 }
@@ -283,25 +286,70 @@ func (p *phone) holdFrame() []byte {
 	return frame
 }
 
-// hear lets the page hear a frame of its call.
-func (p *phone) hear(l *leg, frame []byte) {
+// hear lets the page hear a piece of its call.
+func (p *phone) hear(l *leg, sound media.Placed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.leg == l && p.live != nil {
-		l.came.stats.Sent++
-		p.send(frame, time.Now())
+	if p.leg != l || p.live == nil {
+		return
 	}
+	l.came.stats.Sent++
+	if p.follows.leg != l || p.follows.far(sound) {
+		p.follows = follows{leg: l, first: sound.Seq, seq: sound.Seq, at: sound.At}
+	}
+	if int16(sound.Seq-p.follows.seq) < 0 {
+		p.sendLate(sound)
+		return
+	}
+	p.packet.SequenceNumber += sound.Seq - p.follows.seq
+	p.packet.Timestamp += uint32(sound.At - p.follows.at)
+	p.follows.seq, p.follows.at = sound.Seq+1, sound.At+int64(len(sound.Payload))
+	p.send(sound.Payload, time.Now())
 }
 
-// send stamps a frame and lets it out. Callers hold mu.
-func (p *phone) send(frame []byte, now time.Time) {
-	p.packet.Payload = frame
-	if err := p.live.send(&p.packet); err != nil {
+// follows is where a call's stream lies in the page's: its next number and
+// sample are those of the next packet. So the page learns what was lost, what
+// is late, and when everything was said.
+type follows struct {
+	leg   *leg // nil: nothing is followed
+	first uint16
+	seq   uint16
+	at    int64
+}
+
+// far says that a piece lies where nobody would wait for it.
+func (f *follows) far(sound media.Placed) bool {
+	gap := sound.At - f.at
+	return gap < -media.SampleRate || gap > media.SampleRate
+}
+
+// sendLate lets a packet out whose turn is over, unless the stream had not been
+// taken up then: its number is another's. Callers hold mu.
+func (p *phone) sendLate(sound media.Placed) {
+	if int16(sound.Seq-p.follows.first) < 0 {
+		return
+	}
+	late := p.packet
+	late.SequenceNumber += sound.Seq - p.follows.seq
+	late.Timestamp += uint32(sound.At - p.follows.at)
+	late.Payload = sound.Payload
+	p.let(&late)
+}
+
+// send stamps a piece that comes next and lets it out. Callers hold mu.
+func (p *phone) send(payload []byte, now time.Time) {
+	p.packet.Payload = payload
+	p.let(&p.packet)
+	p.packet.SequenceNumber++
+	p.packet.Timestamp += uint32(len(payload))
+	p.sent = now
+}
+
+// let lets a packet out. Callers hold mu.
+func (p *phone) let(packet *rtp.Packet) {
+	if err := p.live.send(packet); err != nil {
 		p.s.log.Debug("a page does not take sound", "agent", p.user, "err", err)
 	}
-	p.packet.SequenceNumber++
-	p.packet.Timestamp += uint32(len(frame))
-	p.sent = now
 }
 
 // said takes a packet of the page's.

@@ -302,3 +302,29 @@ func TestPace(t *testing.T) {
 		count(500)
 	})
 }
+
+// What is lost or late on its way to the box is so for the page, too, which knows
+// best what to make of it; nothing goes back behind where the call was taken up.
+func TestPlacesAreKept(t *testing.T) {
+	atDesk(t, func(d *desk) {
+		w := d.sit("a")
+		p, l := d.find("1001"), d.call(d.t, "1001")
+		time.Sleep(time.Second)
+		p.mu.Lock()
+		p.packet.SequenceNumber, p.packet.Timestamp, p.follows = 1000, 50_000, follows{}
+		p.mu.Unlock()
+		n := w.packets()
+		for _, i := range []int64{100, 101, 104, 99, 103, 105} {
+			p.hear(l, media.Placed{Seq: uint16(i), At: i * 160, Payload: make([]byte, 160)})
+		}
+		p.hear(l, media.Placed{Seq: 106, At: 999 * 160, Payload: make([]byte, 160)}) // a new time
+		var got [][2]uint32
+		for _, packet := range w.all()[n:] {
+			got = append(got, [2]uint32{uint32(packet.SequenceNumber), packet.Timestamp})
+		}
+		want := [][2]uint32{{1000, 50_000}, {1001, 50_160}, {1004, 50_640}, {1003, 50_480}, {1005, 50_800}, {1006, 50_960}}
+		if !slices.Equal(got, want) {
+			t.Errorf("sent %v, want %v", got, want)
+		}
+	})
+}
