@@ -93,8 +93,8 @@ func inTheBrowser(t *testing.T, script string, env ...string) {
 		t.Errorf("the page's tests: %v\n%s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
-		if _, figures, ok := strings.Cut(line, "figures "); ok {
-			t.Logf("figures of the page: %s", strings.TrimSpace(figures))
+		if _, figures, ok := strings.Cut(line, "figures {"); ok {
+			t.Logf("figures of the page: {%s", strings.TrimSpace(figures))
 		}
 	}
 }
