@@ -145,6 +145,6 @@ func (v *conversation) step(m *member, by string) error {
 	if err != nil {
 		return err
 	}
-	m.standing = to
+	v.stand(m, to)
 	return nil
 }

@@ -22,7 +22,7 @@ func (v *conversation) conference(_ context.Context, m *member, _ args) (any, er
 
 // adopt makes who was asked one who talks with the outside party.
 func (v *conversation) adopt(p *member) {
-	p.standing = talking
+	v.stand(p, talking)
 	if p.kind == consultLeg {
 		p.kind = agentLeg
 		v.call.rename(p.leg, agentLeg)

@@ -37,8 +37,9 @@ func (v *conversation) consult(ctx context.Context, m *member, a args) (any, err
 // consulted is the answer of who was asked.
 func (v *conversation) consulted(p *member) {
 	m := p.partner
+	v.stand(p, asked)
 	if to, err := m.standing.next(stepAnswered); err == nil {
-		m.standing = to
+		v.stand(m, to)
 	}
 	v.tell(Event{Type: EventEstablished, ConnectionID: p.leg.ID()}, p.agent, m.agent)
 }

@@ -443,8 +443,8 @@ func (h *house) tidy(t testing.TB) {
 		t.Errorf("callCleared %d times", cleared)
 	}
 	for _, l := range h.ledger.final[0].Legs {
-		if l.End.IsZero() {
-			t.Errorf("leg %+v has no end", l)
+		if l.End.IsZero() || l.Standing != "" || !l.StandingSince.IsZero() {
+			t.Errorf("leg %+v has no end, or stands somewhere", l)
 		}
 	}
 	for _, o := range h.ledger.final[0].Offers {

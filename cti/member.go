@@ -231,7 +231,7 @@ func (v *conversation) joins(m *member) {
 		m.kind = agentLeg
 		v.call.rename(m.leg, agentLeg)
 	}
-	m.standing = talking
+	v.stand(m, talking)
 	v.call.nowWith(m.agent)
 	v.tell(Event{Type: EventEstablished, ConnectionID: m.leg.ID()}, v.agents()...)
 }
@@ -347,7 +347,7 @@ func (v *conversation) unpair(m *member) {
 	}
 	m.partner, p.partner = nil, nil
 	if to, err := p.standing.next(stepLost); err == nil {
-		p.standing = to
+		v.stand(p, to)
 	}
 }
 

@@ -270,12 +270,33 @@ func (s *story) look(t *testing.T) {
 		if r.Legs[0].ID != s.caller.ID() && !s.out || r.Times.Answer.IsZero() || r.To.Raw == "13900139009" {
 			continue
 		}
+		s.stands(t, r)
 		if talks && s.hears(t, s.caller) == "" {
 			t.Error("the caller hears nothing")
 		}
 	}
 	if slices.Contains(s.log, "stuck") {
 		t.Error("a wish has no reply")
+	}
+}
+
+// stands looks whether every part that goes on stands somewhere, and who hears
+// the caller is with him by the record.
+func (s *story) stands(t *testing.T, r cti.CDR) {
+	for _, l := range r.Legs[1:] {
+		if open := l.End.IsZero(); open != (l.Standing != "") || open == l.StandingSince.IsZero() {
+			t.Errorf("%s stands at %q since %v", l.Device, l.Standing, l.StandingSince)
+		}
+		if l.Standing == "departed" {
+			t.Errorf("%s is still there", l.Device)
+		}
+	}
+	withHim := slices.ContainsFunc(r.Legs, func(l cti.LegRecord) bool {
+		return l.Standing == "talking" || l.Standing == "alternated" || l.Standing == "listening" && l.Mode == cti.ModeBarge
+	})
+	hears := s.hears(t, s.caller)
+	if waits := hears == "" || hears == "music" || hears == "ringback"; waits == withHim {
+		t.Errorf("the caller hears %q, parts %+v", hears, r.Legs)
 	}
 }
 
@@ -342,8 +363,8 @@ func (s *story) left(t *testing.T) {
 		}
 		closed[r.ID] = true
 		for _, l := range r.Legs {
-			if l.End.IsZero() {
-				t.Errorf("leg %+v has no end", l)
+			if l.End.IsZero() || l.Standing != "" || !l.StandingSince.IsZero() {
+				t.Errorf("leg %+v has no end, or stands somewhere", l)
 			}
 		}
 		for _, o := range r.Offers {

@@ -110,7 +110,10 @@ type Offer struct {
 	Why     string `json:"why"`
 }
 
-// LegRecord is one party's part in the record. Loss is in per cent.
+// LegRecord is one party's part in the record. Loss is in per cent. While the
+// part goes on, Standing says where it stands: talking, holding, asking,
+// consulting, alternated, asked or listening. The party outside has none: it
+// waits while no part is with it.
 type LegRecord struct {
 	ID               string       `json:"id"`
 	Kind             string       `json:"kind"` // outside, agent, consult, number, supervisor
@@ -124,6 +127,8 @@ type LegRecord struct {
 	RTTMS            *float64     `json:"rtt_ms,omitempty"` // round trip, where the party reports
 	Agent            string       `json:"agent,omitempty"`  // whose part it was
 	Mode             string       `json:"mode,omitempty"`   // of a supervisor, the last one
+	Standing         string       `json:"standing,omitempty"`
+	StandingSince    Time         `json:"standing_since,omitzero"`
 	Secure           bool         `json:"secure,omitempty"` // SRTP
 	AnswerConfidence string       `json:"answer_confidence,omitempty"`
 	HangupDetect     string       `json:"hangup_detect,omitempty"`

@@ -1,6 +1,10 @@
 package cti
 
-import "fmt"
+import (
+	"fmt"
+
+	"callbox/internal/stamp"
+)
 
 // standing is where a party's part in a call stands. How many others talk there
 // is no matter of the part: a conference is a talk of three and more.
@@ -38,7 +42,8 @@ var steps = map[standing]map[string]standing{
 	},
 }
 
-// next is pure. The conversation stores what it returns and only then acts on it.
+// next is pure. The conversation stores what it returns (see stand) and only then
+// acts on it.
 func (s standing) next(step string) (standing, error) {
 	to, ok := steps[s][step]
 	if !ok {
@@ -52,3 +57,20 @@ func (s standing) aside() bool { return s == asking || s == consulting }
 
 // consults says that the party has somebody asked.
 func (s standing) consults() bool { return s.aside() || s == alternated }
+
+// stand is where a part's standing changes: in the record, too, and before
+// anybody is told. Who reads the journal's last number and then the record misses
+// no change so. One who departs stands there until the leg's end.
+func (v *conversation) stand(m *member, to standing) {
+	m.standing = to
+	v.call.update(func(r *CDR) { r.stand(m.leg.ID(), string(to)) })
+}
+
+// stand writes where the part of an open leg stands from now on.
+func (r *CDR) stand(leg, standing string) {
+	for i := range r.Legs {
+		if l := &r.Legs[i]; l.ID == leg && l.End.IsZero() && l.Standing != standing {
+			l.Standing, l.StandingSince = standing, stamp.Now()
+		}
+	}
+}

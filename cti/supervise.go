@@ -80,6 +80,7 @@ func (v *conversation) listenIn(ctx context.Context, by, mode string) (any, erro
 // supervises begins or changes a supervisor's part as its mode says.
 func (v *conversation) supervises(m *member) {
 	v.call.update(func(r *CDR) { r.setMode(m.leg.ID(), m.mode) })
+	v.stand(m, listening)
 	joined := Event{ConnectionID: m.leg.ID(), UserData: map[string]any{"by": m.agent.ID, "mode": m.mode}}
 	switch m.mode {
 	case ModeTakeover:
@@ -99,7 +100,8 @@ func (v *conversation) takeOver(m *member) {
 	if m.desk = v.call.ownDesk(m.agent.ID); m.desk == nil {
 		v.call.log.Info("taken over without a desk", "by", m.agent.ID)
 	}
-	m.kind, m.standing = agentLeg, talking
+	m.kind = agentLeg
+	v.stand(m, talking)
 	v.moved(m, m.agent.ID, m.leg.ID())
 	for _, o := range v.others(m) {
 		if o.agent.ID != "" || o.errand != "" || o.partner != nil {

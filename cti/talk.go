@@ -117,6 +117,7 @@ func (c *Call) talk(ctx context.Context, agent Ref, leg Leg) (Outcome, error) {
 	v.holder = v.seat(&member{
 		kind: kindOf(agent), agent: agent, leg: leg, standing: talking, talked: true, offer: noOffer,
 	})
+	v.stand(v.holder, talking)
 	v.tell(Event{Type: EventEstablished, ConnectionID: leg.ID()}, agent)
 	return v.run(ctx), context.Cause(ctx)
 }
@@ -203,6 +204,7 @@ func (r *CDR) closeLeg(leg Leg) {
 
 func (l *LegRecord) close(leg Leg) {
 	l.End = stamp.Now()
+	l.Standing, l.StandingSince = "", Time{}
 	if w, ok := leg.(Witness); ok {
 		l.AnswerConfidence, l.HangupDetect = w.Evidence()
 	}

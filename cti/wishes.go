@@ -112,6 +112,7 @@ func (v *conversation) handed(ctx context.Context, n news) {
 	context.AfterFunc(v.call.ctx, func() { p.leg.Hangup(CauseNormal) })
 	v.seat(p)
 	v.call.enter(p.leg, p.kind, p.agent, "")
+	v.stand(p, talking)
 	v.moved(m, p.name(), p.leg.ID())
 	m.standing = departed
 	v.leave(m)

@@ -200,7 +200,7 @@ func TestRecover(t *testing.T) {
 	d, stop := storagetest.Start(t, cfg)
 	j, ctx := d.Journal(), t.Context()
 	atIVR, talking, atWork, forgotten := call(1), taken(call(2), "1001"), taken(call(3), "1002"), taken(call(4), "1003")
-	talking.Legs = []cti.LegRecord{{ID: "l1"}}
+	talking.Legs = []cti.LegRecord{{ID: "l1", Standing: "holding", StandingSince: morning}}
 	for _, c := range []cti.CDR{atIVR, talking} {
 		good(t, j.Open(ctx, c))
 		good(t, j.Note(ctx, cti.Event{Type: cti.EventQueued, CallID: c.ID, Call: &c, Time: stamp.At(morning.Add(time.Minute))}))
@@ -224,7 +224,7 @@ func TestRecover(t *testing.T) {
 	got, err := d.Call(ctx, talking.ID)
 	good(t, err)
 	if *got.Result != cti.ResultAnswered || got.Cause != cti.CauseCrash || got.HangupSide != cti.BoxSide ||
-		!got.Times.Hangup.Equal(morning.Add(70*time.Second)) || got.Recording.MissingSeconds != 1 || got.Legs[0].End.IsZero() {
+		!got.Times.Hangup.Equal(morning.Add(70*time.Second)) || got.Recording.MissingSeconds != 1 || got.Legs[0].End.IsZero() || got.Legs[0].Standing != "" || !got.Legs[0].StandingSince.IsZero() {
 		t.Errorf("record = %+v", got)
 	}
 	if got, err = d.Call(ctx, atIVR.ID); err != nil || *got.Result != cti.ResultFailed || !got.Times.Hangup.Equal(morning.Add(time.Minute)) {

@@ -124,7 +124,7 @@ func crashed(c cti.CDR, end stamp.Time) cti.CDR {
 	c.Result, c.Cause, c.HangupSide, c.Times.Hangup = &result, cti.CauseCrash, cti.BoxSide, end
 	for i := range c.Legs {
 		if c.Legs[i].End.IsZero() {
-			c.Legs[i].End = end
+			c.Legs[i].End, c.Legs[i].Standing, c.Legs[i].StandingSince = end, "", cti.Time{}
 		}
 	}
 	for i := range c.Offers {
