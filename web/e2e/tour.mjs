@@ -6,14 +6,14 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { agent, env, logIn, noViolations, patience, start, stop, supervisor, until, visit } from './page.mjs';
+import { agent, env, logIn, noViolations, patience, setState, start, stop, supervisor, until, visit } from './page.mjs';
 
 const url = (env.CALLBOX_URL ?? '').replace(/\/$/, '');
 const shots = env.CALLBOX_SHOTS ?? 'test-results';
 const admin = ['agents', 'queues', 'calendars', 'templates', 'flows', 'desk', 'lines', 'trunks', 'carriers', 'webhooks', 'keys', 'users'];
 const shared = ['missed', 'calls', 'recordings', 'texts', 'chat'];
 const agents = ['', ...shared, 'embed'];
-const bosses = ['', ...shared, ...admin.map((section) => `admin/${section}`), 'wallboard'];
+const bosses = ['', ...shared, ...admin.map((section) => `admin/${section}`), 'admin/flows/hotline', 'wallboard'];
 
 const views = [
   { name: 'zh-CN', locale: 'zh-CN', colorScheme: 'light' },
@@ -44,12 +44,43 @@ async function look(page, path, view, who) {
   await page.screenshot({ path: join(shots, view.name, `${name}.png`) });
 }
 
+async function picture(page, name, view) {
+  await noViolations(page, `${view.name} ${name}`);
+  await page.screenshot({ path: join(shots, view.name, `${name}.png`) });
+}
+
+/** What only shows with a call: the bar, the summary to file, the record, the sound. */
+async function aCall(page, view) {
+  await goTo(page, '');
+  await setState(page, 'ready');
+  await page.locator('section.bar .controls').waitFor({ timeout: patience });
+  await picture(page, 'agent-call', view);
+  await page.keyboard.press('Alt+t');
+  await page.getByRole('dialog').waitFor();
+  await picture(page, 'agent-transfer', view);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Alt+x');
+  await page.locator('.state.workingAfterCall').waitFor();
+  await picture(page, 'agent-wrapup', view);
+  await setState(page, 'notReady');
+  await goTo(page, 'recordings');
+  await page.locator('td button[aria-expanded]').first().click();
+  await page.locator('.wave').waitFor();
+  await until(() => page.locator('.wave').evaluate((stage) => stage.childElementCount), (n) => n > 0, 'the wave');
+  await picture(page, 'agent-recording', view);
+  await page.locator('td a').first().click();
+  await page.locator('#steps-title').waitFor();
+  await picture(page, 'agent-call-record', view);
+}
+
 async function tour(view, who, login, paths) {
   await mkdir(join(shots, view.name), { recursive: true });
   const { context, page } = await visit({ locale: view.locale, colorScheme: view.colorScheme, viewport: { width: 1366, height: 768 } });
+  await page.locator('form').waitFor();
   await noViolations(page, `${view.name} log-in`);
   if (who === 'agent') await page.screenshot({ path: join(shots, view.name, 'login.png') });
   await logIn(page, login);
+  if (who === 'agent') await aCall(page, view);
   for (const path of paths) await look(page, path, view, who);
   await page.setViewportSize({ width: 390, height: 800 });
   for (const path of paths) {
