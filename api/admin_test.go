@@ -210,6 +210,12 @@ func TestCheckFlows(t *testing.T) {
 	if status, got := b.do("POST", "/api/v1/flows:check", goodFlow, "Content-Type", "text/yaml"); status != 200 || strings.TrimSpace(got) != `{"faults":[],"flows":["hotline"]}` {
 		t.Errorf("good = %d %s", status, got)
 	}
+	for body, field := range map[string]string{"id: [": "", "- 5": "flows[0]", "5": ""} {
+		want := `"field":"` + field + `"`
+		if _, got := b.do("POST", "/api/v1/flows:check", body, "Content-Type", "text/yaml"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
 	if status, _ := b.do("POST", "/api/v1/flows:check", goodFlow); status != 400 {
 		t.Errorf("no JSON = %d", status)
 	}

@@ -57,7 +57,11 @@ func whereOf(faults []flow.Fault) []placed {
 		if len(out) == maxFlowFaults {
 			break
 		}
-		out = append(out, placed{f.Line, f.Column, strings.TrimPrefix(strings.TrimPrefix(f.Key, "flow"), "."), f.Text})
+		field := strings.TrimPrefix(f.Key, "flow.")
+		if field == "flow" || field == "flows" { // the whole
+			field = ""
+		}
+		out = append(out, placed{f.Line, f.Column, field, f.Text})
 	}
 	return out
 }

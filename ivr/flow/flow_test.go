@@ -156,6 +156,8 @@ func TestFaults(t *testing.T) {
 		"flows is no list":   {"flows: {a: b}", `wants a list of flows`},
 		"beside flows":       {"flows: []\nroutes: []", `flow.routes: unknown key`},
 		"node is no mapping": {one(`hello`), `flow.nodes.n: wants keys and values`},
+		"many keys":          {strings.Repeat("a1: x\n", 20_000), `f.yaml:1:1: flows: more than 20000`},
+		"deep":               {strings.Repeat("[", 100_000), `flows: more than 20000`},
 		"two documents":      {"a: b\n---\na: b\n", `more than one document`},
 		"not UTF-8":          {"a: \xff", `not UTF-8`},
 	} {
@@ -165,6 +167,14 @@ func TestFaults(t *testing.T) {
 				t.Errorf("faults %v, want %q", faults, tt.want)
 			}
 		})
+	}
+}
+
+// Editors on Windows put a byte order mark in front.
+func TestByteOrderMark(t *testing.T) {
+	flows, faults := Parse([]byte("\ufeffid: f\r\nstart: n\r\nnodes:\r\n  n: {hangup: {}}\r\n"), "f.yaml")
+	if len(faults) > 0 || flows[0].ID != "f" {
+		t.Errorf("%v, faults %v", flows, faults)
 	}
 }
 

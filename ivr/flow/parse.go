@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,7 @@ import (
 // Limits of a flow file and what stands in it.
 const (
 	maxBytes = 1 << 20
+	maxMarks = 20_000 // a parser takes a second for these, and a minute for four times as many
 	maxTries = 20
 	maxKeys  = 64
 )
@@ -99,9 +101,23 @@ func ParseNode(list ast.Node, file, path string) (Flows, []Fault) {
 	return flows, sorted(r.faults)
 }
 
+// marks counts the bytes that may divide a text of YAML into parts.
+func marks(src []byte) (n int) {
+	for _, b := range src {
+		if strings.IndexByte("\n\r:-,?!&*[{", b) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func document(src []byte, file string) (ast.Node, *Fault) {
+	src = bytes.TrimPrefix(src, []byte("\ufeff")) // as Windows editors begin a file
 	if len(src) > maxBytes {
 		return nil, &Fault{file, 1, 1, "flows", "larger than 1 MB"}
+	}
+	if marks(src) > maxMarks {
+		return nil, &Fault{file, 1, 1, "flows", fmt.Sprintf("more than %d lines and marks of YAML", maxMarks)}
 	}
 	if !utf8.Valid(src) {
 		return nil, &Fault{file, 1, 1, "flows", "not UTF-8"}
