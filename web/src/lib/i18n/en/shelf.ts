@@ -1,6 +1,6 @@
 export const shelf = {
-  'shelf.search': 'Number or name',
   'shelf.searchHint': 'Number, customer or agent',
+  'shelf.searchNumber': 'Number',
   'shelf.find': 'Find',
   'shelf.span': 'How far back',
   'shelf.span.1': 'Today',

@@ -1,8 +1,8 @@
 import type { shelf as en } from '../en/shelf.ts';
 
 export const shelf: Record<keyof typeof en, string> = {
-  'shelf.search': '号码或姓名',
   'shelf.searchHint': '号码、客户或坐席',
+  'shelf.searchNumber': '号码',
   'shelf.find': '查找',
   'shelf.span': '时间范围',
   'shelf.span.1': '今天',
