@@ -24,7 +24,18 @@ before(async () => {
   assert.ok(url, 'CALLBOX_URL is missing');
   await start(url);
 });
-after(stop);
+
+const figures = {};
+
+after(async () => {
+  await stop();
+  console.log(`figures ${JSON.stringify(figures)}`);
+});
+
+/** Milliseconds from the request to the first words on the page. */
+function firstPaint(page) {
+  return page.evaluate(() => Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN));
+}
 
 /** What is wider than the window, but for what scrolls by itself. */
 function wider() {
@@ -52,6 +63,7 @@ async function picture(page, name, view) {
 /** What only shows with a call: the bar, the summary to file, the record, the sound. */
 async function aCall(page, view) {
   await goTo(page, '');
+  figures[`first_paint_desk_${view.name}_ms`] = await firstPaint(page);
   await setState(page, 'ready');
   await page.locator('section.bar .controls').waitFor({ timeout: patience });
   await picture(page, 'agent-call', view);
@@ -77,6 +89,7 @@ async function tour(view, who, login, paths) {
   await mkdir(join(shots, view.name), { recursive: true });
   const { context, page } = await visit({ locale: view.locale, colorScheme: view.colorScheme, viewport: { width: 1366, height: 768 } });
   await page.locator('form').waitFor();
+  figures[`first_paint_login_${view.name}_ms`] = await firstPaint(page);
   await noViolations(page, `${view.name} log-in`);
   if (who === 'agent') await page.screenshot({ path: join(shots, view.name, 'login.png') });
   await logIn(page, login);
