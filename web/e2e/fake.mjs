@@ -323,24 +323,30 @@ export class Fake {
     const outside = `${call.id}-o`;
     switch (cmd) {
       case 'holdCall':
+        this.#stand(call, 'holding');
         tell('held', outside);
         break;
       case 'retrieveCall':
+        this.#stand(call, 'talking');
         tell('retrieved', outside);
         break;
       case 'consultationCall':
         if (args.to === 'nobody') return no('bad_args', 'to is neither agent nor queue nor number');
+        this.#stand(call, 'asking');
         tell('held', outside);
         return ok({ connection_id: asked });
       case 'alternateCall':
         call.alternated = !call.alternated;
+        this.#stand(call, call.alternated ? 'alternated' : 'consulting');
         tell(call.alternated ? 'held' : 'retrieved', asked);
         tell(call.alternated ? 'retrieved' : 'held', outside);
         break;
       case 'conferenceCall':
+        this.#stand(call, 'talking');
         tell('conferenced', asked, { user_data: { by: agent } });
         break;
       case 'reconnectCall':
+        this.#stand(call, 'talking');
         tell('connectionCleared', asked, { cause: 'normal' });
         tell('retrieved', outside);
         break;
@@ -361,7 +367,15 @@ export class Fake {
 
   /** Who was asked picks up. */
   joins(id) {
-    this.#tell(id, 'established', { connection_id: this.calls.find((c) => c.id === id).asked });
+    const call = this.calls.find((c) => c.id === id);
+    this.#stand(call, 'consulting');
+    this.#tell(id, 'established', { connection_id: call.asked });
+  }
+
+  /** Where the agent's part stands from now on. */
+  #stand(call, standing) {
+    const leg = call.legs?.find((one) => one.agent === call.agent.id);
+    if (leg) Object.assign(leg, { standing, standing_since: iso(this.#now()) });
   }
 
   /** The day so far, of which the stand-in knows no more than how the queues stand. */
@@ -524,6 +538,7 @@ export class Fake {
     if (call.direction === 'out') call.times.answer = iso(this.#now());
     call.times.agent_answer = iso(this.#now());
     call.legs?.push({ id: `${id}-a`, kind: 'agent', agent: call.agent.id, device: `sip:${call.agent.id}`, start: call.times.agent_answer, end: null });
+    this.#stand(call, 'talking');
     if (call.offers[0]) Object.assign(call.offers[0], { end: call.times.agent_answer, outcome: 'answered' });
     if (call.line) call.recording.mixed = call.direction === 'in';
     const agent = call.agent.id;

@@ -230,9 +230,22 @@ describe('the telephone in the page', { timeout: 240_000 }, () => {
     await other.getByText('Telephone ready').first().waitFor();
     await hears(other, caller, 'the caller in the second window');
     await page.getByText(/another window|another tab/i).first().waitFor();
-    await hangUp(other);
+
+    await other.keyboard.press('Alt+h');
+    await other.getByRole('button', { name: 'Take back' }).waitFor();
+    await other.waitForTimeout(2500);
+    const third = await open(context); // was told of no event of this call
+    await third.getByRole('button', { name: 'Take back' }).waitFor();
+    const timer = third.locator('.bar .chip', { hasText: 'On hold for' }).getByRole('timer');
+    const seconds = (await timer.innerText()).split(':').reduce((all, part) => all * 60 + Number(part), 0);
+    assert.ok(seconds >= 2 && seconds < 30, `on hold for ${seconds} s`);
+    await third.getByText('Telephone ready').first().waitFor();
+    await third.getByRole('button', { name: 'Take back' }).click();
+    await third.getByRole('button', { name: 'Hold', exact: true }).waitFor();
+    await hears(third, caller, 'the caller, taken back in the third window');
+    await hangUp(third);
     assert.equal(await ended(out), 0);
-    await setState(other, 'notReady');
+    await setState(third, 'notReady');
   });
 
   it('hands a caller on to a colleague', async () => {

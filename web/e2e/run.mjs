@@ -280,7 +280,7 @@ describe('the agent, with the stand-in', { timeout: 180_000, ...onlyFake }, () =
       await page.keyboard.press('Alt+h');
       await bar.getByText('On hold for').waitFor();
       await page.reload();
-      await bar.getByText('On hold for').waitFor(); // which no record tells
+      await bar.getByText('On hold for').waitFor(); // by the record
       await page.keyboard.press('Alt+h');
       await bar.getByText('On hold for').waitFor({ state: 'detached' });
       await page.keyboard.press('Alt+k');

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { BoxEvent, CallRecord, Snapshot } from '../src/lib/contract.ts';
 import * as feeds from '../src/lib/feed.ts';
 import { troubleOf } from '../src/lib/lines.ts';
+import * as memory from '../src/lib/memory.ts';
 
 const t0 = Date.parse('2026-03-09T10:00:00.000Z');
 const at = (s: number) => new Date(t0 + s * 1000).toISOString();
@@ -100,6 +101,17 @@ describe('snapshot', () => {
   it('keeps what the pop told when a reconnect brings only the record', () => {
     const feed = feeds.receive(after(delivered), { ...shot, seq: 300, calls: [record] });
     expect(feeds.current(feed)).toMatchObject({ customer: { vip: true }, popUrl: 'https://t.example/k1', wait: 8 });
+  });
+
+  it('has the pop from this window after a reload, and how the call stands from the box', () => {
+    memory.keep('1001', feeds.current(after(delivered, established, { type: 'held', call_id: 'c1', agent_id: '1001', connection_id: 'out' })));
+    const legs = [{ id: 'own', kind: 'agent', agent: '1001', standing: 'talking', standing_since: at(-1) }];
+    const talking = { ...record, legs, times: { ...record.times, agent_answer: at(-1) } };
+    const feed = feeds.receive({ ...feeds.empty, calls: memory.recall('1001') }, { ...shot, calls: [talking] });
+    expect(feeds.current(feed)).toMatchObject({ phase: 'talking', popUrl: 'https://t.example/k1', talk: { own: 'own', standing: 'talking', stood: t0 - 1000 } });
+    expect(memory.recall('1002')).toEqual({});
+    memory.forget();
+    expect(memory.recall('1001')).toEqual({});
   });
 });
 

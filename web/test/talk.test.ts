@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BoxEvent, CallRecord, Snapshot } from '../src/lib/contract.ts';
+import type { BoxEvent, CallRecord, LegRecord, Snapshot } from '../src/lib/contract.ts';
 import * as feeds from '../src/lib/feed.ts';
 import { may, waits } from '../src/lib/talk.ts';
 
@@ -97,6 +97,14 @@ describe('a colleague who is asked', () => {
     expect(call([...rung, of('conferenced', own, { user_data: { by: '1007' } })])?.talk.others).toMatchObject([{ agent: '1007' }]);
   });
 
+  it('is given the call while the telephone still rings', () => {
+    const given = [...rung.slice(0, 1), of('transferred', own, { user_data: { by: '1007', to: '1001' } })];
+    expect(call(given)).toMatchObject({ phase: 'ringing', talk: { errand: 'transfer', by: '1007' } });
+    const taken = call([...given, of('established', own)]);
+    expect(taken).toMatchObject({ phase: 'talking', talk: { standing: 'talking' } });
+    expect(taken && may(taken.talk, 'hold')).toBe(true);
+  });
+
   it('is rung by an outgoing call, too', () => {
     const out = call([{ ...delivered, user_data: { consulted_by: '1007', direction: 'out' } }]);
     expect(out && feeds.isIncoming(out)).toBe(true);
@@ -104,40 +112,86 @@ describe('a colleague who is asked', () => {
 });
 
 describe('a record', () => {
-  const leg = (id: string, kind: string, agent = '', end: string | null = null) => ({ id, kind, agent, device: `sip:${agent || '13800138000'}`, start: at(-9), end });
+  const leg = (id: string, kind: string, agent = '', standing = '', since = 0): LegRecord => ({
+    id, kind, agent, device: `sip:${agent || '13800138000'}`, start: at(-9), end: null, ...(standing ? { standing, standing_since: at(since) } : {}),
+  });
+  const mine = (standing: string, since = -3) => leg(own, 'agent', '1001', standing, since);
   const record: CallRecord = {
     id: 'c1', direction: 'in', result: null, from: { raw: '1' }, to: {}, agent: { id: '1001', name: '' },
-    legs: [leg(outside, 'outside'), leg(own, 'agent', '1001')], offers: [{ agent: '1001', start: at(-20), end: at(-9), outcome: 'answered', why: '' }],
+    legs: [leg(outside, 'outside'), mine('talking')], offers: [{ agent: '1001', start: at(-20), end: at(-9), outcome: 'answered', why: '' }],
     times: { seize: at(-30), agent_answer: at(-9) }, recording: { state: 'recording', pauses: [{ start: at(-2), end: null }] },
   };
+  const offer = (agent: string, why: string, outcome = 'answered') => ({ agent, start: at(-1), end: outcome ? at(0) : null, outcome, why });
   const seen = (more: Partial<CallRecord>, before = feeds.empty) => feeds.current(feeds.receive(before, { ...shot, calls: [{ ...record, ...more }] }));
+  const among = (legs: LegRecord[], ...offers: ReturnType<typeof offer>[]) =>
+    seen({ legs: [leg(outside, 'outside'), ...legs], offers: [...(record.offers ?? []), ...offers] });
 
-  it('tells the legs and the pause after a reload', () => {
-    expect(seen({})).toMatchObject({ phase: 'talking', talk: { own, outside, standing: 'talking', recording: 'paused', paused: t0 - 2000 } });
-    const legs = [...(record.legs ?? []), leg(asked, 'consult', '1002')];
-    expect(seen({ legs })).toMatchObject({ phase: 'held', talk: { standing: 'consulting', asked: { agent: '1002' } } });
-    const offers = [...(record.offers ?? []), { agent: '1002', start: at(-1), end: null, why: 'consult by 1001' }];
-    expect(seen({ offers })).toMatchObject({ phase: 'held', talk: { standing: 'asking', asked: { agent: '1002', connection: '' } } });
-    expect(seen({ legs: [...(record.legs ?? []), leg('s', 'supervisor', 'boss')] })?.talk.others).toEqual([]);
+  it('tells the legs and the pause', () => {
+    expect(seen({})).toMatchObject({ phase: 'talking', talk: { own, outside, standing: 'talking', stood: t0 - 3000, recording: 'paused', paused: t0 - 2000 } });
+    expect(among([mine('talking'), { ...leg('s', 'supervisor', 'boss', 'listening'), mode: 'listen' }])?.talk.others).toEqual([]);
+    const barging = { ...leg('s', 'supervisor', 'boss', 'listening'), mode: 'barge' };
+    expect(among([mine('talking'), barging])?.talk.others).toMatchObject([{ agent: 'boss' }]);
+  });
+
+  it('tells who waits, and since when', () => {
+    const held = among([mine('holding')]);
+    expect(held).toMatchObject({ phase: 'held', talk: { standing: 'holding', stood: t0 - 3000, asked: null } });
+    expect(held && may(held.talk, 'retrieve')).toBe(true);
+  });
+
+  it('tells whom the agent asks', () => {
+    expect(among([mine('asking')], offer('1002', 'consult by 1001', ''))).toMatchObject({
+      phase: 'held', talk: { standing: 'asking', asked: { agent: '1002', connection: '', answered: false, since: t0 - 1000 } },
+    });
+    expect(among([mine('asking')])?.talk.asked).toMatchObject({ agent: '', answered: false, since: t0 - 3000 }); // a number
+    const theirs = leg(asked, 'consult', '1002', 'asked');
+    expect(among([mine('consulting'), theirs], offer('1002', 'consult by 1001'))).toMatchObject({
+      phase: 'held', talk: { standing: 'consulting', asked: { agent: '1002', connection: asked, answered: true }, others: [] },
+    });
+    const number = leg(asked, 'number', '', 'asked');
+    expect(among([mine('alternated'), number])).toMatchObject({ phase: 'talking', talk: { standing: 'alternated', asked: { connection: asked, label: '13800138000' } } });
+  });
+
+  it('tells those in a conference apart from whom another of them asks', () => {
+    const three = [mine('talking'), leg('b', 'agent', '1002', 'consulting'), leg('c', 'consult', '1003', 'asked')];
+    const talk = among(three, offer('1002', 'consult by 1001'), offer('1003', 'consult by 1002'))?.talk;
+    expect(talk).toMatchObject({ standing: 'talking', asked: null });
+    expect(talk?.others.map((one) => one.agent)).toEqual(['1002']);
+    const both = [mine('consulting'), leg('b', 'agent', '1002', 'consulting'), leg('c', 'consult', '1003', 'asked'), leg('d', 'consult', '1004', 'asked')];
+    const mineIs = among(both, offer('1003', 'consult by 1002'), offer('1004', 'consult by 1001'))?.talk;
+    expect(mineIs).toMatchObject({ asked: { agent: '1004' }, others: [{ agent: '1002' }] });
   });
 
   it('shows the call to who is consulted in it', () => {
     const theirs = { agent: { id: '1007', name: '' } };
-    const legs = [leg(outside, 'outside'), leg('theirs', 'agent', '1007'), leg(own, 'consult', '1001')];
-    expect(seen({ ...theirs, legs })).toMatchObject({ phase: 'talking', talk: { standing: 'asked', by: '1007' } });
-    const offers = [{ agent: '1001', start: at(-1), end: null, why: 'consult by 1007' }];
-    expect(seen({ ...theirs, offers, legs: legs.slice(0, 2) })).toMatchObject({ phase: 'ringing', talk: { errand: 'consult', by: '1007' } });
+    const legs = (standing: string, since: number) => [leg(outside, 'outside'), leg('theirs', 'agent', '1007', standing, since), leg(own, 'consult', '1001', 'asked', -5)];
+    const offers = [offer('1001', 'consult by 1007')];
+    expect(seen({ ...theirs, offers, legs: legs('consulting', -5) })).toMatchObject({ phase: 'talking', talk: { standing: 'asked', by: '1007', stood: t0 - 5000, others: [] } });
+    expect(seen({ ...theirs, offers, legs: legs('alternated', -1) })).toMatchObject({ talk: { standing: 'parked', by: '1007', stood: t0 - 1000 } });
+    const open = [offer('1001', 'consult by 1007', '')];
+    expect(seen({ ...theirs, offers: open, legs: legs('asking', 0).slice(0, 2) })).toMatchObject({ phase: 'ringing', talk: { errand: 'consult', by: '1007' } });
+    expect(seen({ ...theirs, offers: open, legs: legs('asking', 0).slice(0, 1) })).toMatchObject({ phase: 'ringing', talk: { errand: 'transfer', by: '1007' } });
   });
 
-  it('keeps what only events told, of parties that are still there', () => {
+  it('tells who gave the call away', () => {
+    expect(among([mine('talking')], offer('1001', 'transfer by 1007'))?.talk).toMatchObject({ errand: 'transfer', by: '1007' });
+    expect(among([mine('talking')], offer('1001', 'consult by 1007'))?.talk).toMatchObject({ errand: '', by: '' }); // over
+  });
+
+  it('outranks what was heard before', () => {
     const before = feedAfter([...consulting, of('held', asked), of('retrieved', outside)]);
-    const there = [...(record.legs ?? []), leg(asked, 'consult', '1002')];
-    expect(seen({ legs: there }, before)).toMatchObject({ phase: 'talking', talk: { standing: 'alternated', asked: { label: '赵敏' } } });
-    const gone = [...(record.legs ?? []), leg(asked, 'consult', '1002', at(-1))];
-    expect(seen({ legs: gone }, before)?.talk).toMatchObject({ standing: 'talking', asked: null });
-    expect(seen({ legs: gone }, feedAfter(consulting))).toMatchObject({ phase: 'held', talk: { standing: 'holding' } });
-    const another = [leg(outside, 'outside'), leg('new', 'agent', '1001')];
-    expect(seen({ legs: another }, before)?.talk).toMatchObject({ own: 'new', standing: 'talking' });
+    expect(seen({}, before)).toMatchObject({ phase: 'talking', talk: { standing: 'talking', asked: null } });
+    expect(seen({ legs: [leg(outside, 'outside'), mine('holding')] }, before)).toMatchObject({ phase: 'held', talk: { standing: 'holding' } });
+  });
+
+  it('is ahead of events, which change nothing then', () => {
+    const after = (legs: LegRecord[], ...events: Told[]) => feedAfter(events, { ...shot, calls: [{ ...record, legs: [leg(outside, 'outside'), ...legs] }] });
+    expect(feeds.current(after([mine('talking')], of('retrieved', outside)))?.talk).toMatchObject({ standing: 'talking', stood: t0 - 3000 });
+    const theirs = leg(asked, 'consult', '1002', 'asked');
+    expect(feeds.current(after([mine('consulting'), theirs], of('established', asked)))?.talk).toMatchObject({ standing: 'consulting', stood: t0 - 3000, others: [] });
+    const three = [mine('talking'), leg('theirs', 'agent', '1007', 'talking')];
+    const talk = feeds.current(after(three, of('conferenced', own, { user_data: { by: '1007' } })))?.talk;
+    expect(talk?.others.map((one) => one.agent)).toEqual(['1007']);
   });
 
   it('fills in what the pop does not say', () => {

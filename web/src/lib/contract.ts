@@ -117,6 +117,9 @@ export interface LegRecord {
   agent?: string;
   /** Of a supervisor: listen, whisper, barge or takeover. */
   mode?: string;
+  /** Where the part stands while it goes on: talking, holding, asking, consulting, alternated, asked, listening. */
+  standing?: string;
+  standing_since?: string | null;
 }
 
 /** What an agent said that a call was about. */

@@ -14,7 +14,7 @@ import type {
   Ref,
   Snapshot,
 } from './contract.ts';
-import { asks, begun, fromLegs, heard, kept, legOf, noTalk, waits, type Talk } from './talk.ts';
+import { asks, begun, fromLegs, given, heard, legOf, noTalk, waits, type Talk } from './talk.ts';
 import { ms } from './time.ts';
 
 /**
@@ -245,13 +245,11 @@ function fromSnapshot(feed: Feed, shot: Snapshot): Feed {
   // The card of a call that ended stays through wrap-up, also over a reconnect.
   const ended = Object.values(feed.calls).filter((c) => isEnded(c) && !calls[c.id]);
   const me = shot.agent?.id ? deskView(shot.agent) : null;
-  const legs = records.flatMap((call) => call.legs ?? []);
-  const gone = (connection: string) => legs.some((leg) => leg.id === connection && !!ms(leg.end));
   return {
     ...feed,
     seq: shot.seq,
     me,
-    calls: { ...byId(ended), ...carryOver(calls, feed.calls, gone) },
+    calls: { ...byId(ended), ...carryOver(calls, feed.calls) },
     queues: byId((shot.queues ?? []).map((q) => queueView(q, ms(shot.time)))),
     stale: allStale(feed.stale),
   };
@@ -262,17 +260,14 @@ function allStale(stale: Feed['stale']): Feed['stale'] {
 }
 
 /** A record names the customer only; what an earlier pop said about the same one is kept. */
-function carryOver(calls: Record<string, LiveCall>, before: Feed['calls'], gone: (connection: string) => boolean): Record<string, LiveCall> {
+function carryOver(calls: Record<string, LiveCall>, before: Feed['calls']): Record<string, LiveCall> {
   const merged = Object.values(calls).map((call) => {
     const old = before[call.id];
     if (!old) return call;
     const customer = old.customer ?? call.customer;
     const attended = call.attended || old.attended;
     const matches = call.matches.length > 0 ? call.matches : old.matches;
-    const talk = kept(call.talk, old.talk, gone);
-    const talks = call.phase === 'talking' || call.phase === 'held';
-    const phase = talks ? (waits(talk) ? 'held' : 'talking') : call.phase;
-    return { ...call, phase, talk, attended, customer, matches, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
+    return { ...call, attended, customer, matches, popUrl: call.popUrl || old.popUrl, wait: call.wait ?? old.wait };
   });
   return byId(merged);
 }
@@ -428,6 +423,7 @@ function talks(call: LiveCall, event: BoxEvent): LiveCall {
 
 /** What happens among those who talk; undefined where it is the call's own matter. */
 function among(feed: Feed, call: LiveCall | undefined, event: BoxEvent): LiveCall | undefined {
+  if (call?.phase === 'ringing' && event.type === 'transferred') return { ...call, talk: given(call.talk, event) };
   const running = call && (call.phase === 'talking' || call.phase === 'held');
   const talk = call && (running || recording.includes(event.type)) ? heard(call.talk, event, call.agent) : undefined;
   if (!call || !talk) return undefined;

@@ -1,5 +1,6 @@
-// What a window remembers of the call it shows, over a reload: who waits in it,
-// which no record tells. The box's snapshot decides what of it still holds.
+// What the pop told a window of the call it shows, over a reload: the ticket's
+// link and who else has the number, which no record tells. How the call stands
+// is the box's to say.
 
 import { noTalk } from './talk.ts';
 import { isEnded, type Feed, type LiveCall } from './feed.ts';
@@ -9,7 +10,7 @@ const where = 'callbox.call';
 /** Keeps the user's running call; with none, forgets. */
 export function keep(user: string, call: LiveCall | undefined): void {
   try {
-    if (user && call && !isEnded(call)) sessionStorage.setItem(where, JSON.stringify({ user, call }));
+    if (user && call && !isEnded(call)) sessionStorage.setItem(where, JSON.stringify({ user, call: { ...call, talk: noTalk } }));
     else sessionStorage.removeItem(where);
   } catch {
     // storage is forbidden: after a reload the record has to do
@@ -21,7 +22,7 @@ export function recall(user: string): Feed['calls'] {
   try {
     const kept = JSON.parse(sessionStorage.getItem(where) ?? '') as { user?: unknown; call?: LiveCall };
     if (kept.user !== user || typeof kept.call?.id !== 'string') return {};
-    return { [kept.call.id]: { ...kept.call, talk: { ...noTalk, ...kept.call.talk } } };
+    return { [kept.call.id]: { ...kept.call, talk: noTalk } };
   } catch {
     return {};
   }

@@ -160,7 +160,8 @@ function conferenced(talk: Talk, event: BoxEvent): Talk {
   const data = event.user_data ?? {};
   if (event.connection_id === talk.own) {
     const host = party(event, { connection: '', agent: text(data['by']) });
-    return { ...stands(talk, 'talking', event), errand: '', by: '', others: [...talk.others, host] };
+    const known = talk.others.some((one) => one.agent === host.agent);
+    return { ...stands(talk, 'talking', event), errand: '', by: '', others: known ? talk.others : [...talk.others, host] };
   }
   if (talk.asked && isAsked(talk, event)) {
     return { ...stands(talk, 'talking', event), asked: null, others: [...talk.others, { ...talk.asked, answered: true }] };
@@ -221,6 +222,11 @@ export function begun(talk: Talk, event: BoxEvent): Talk {
   return { ...talk, ...why, own: event.connection_id || talk.own, standing, stood: ms(event.time), asked: null, others: [], unasked: '' };
 }
 
+/** The call goes to the agent whose telephone still rings for a consultation. */
+export function given(talk: Talk, event: BoxEvent): Talk {
+  return event.connection_id === talk.own ? { ...talk, errand: 'transfer', standing: 'talking' } : talk;
+}
+
 /** The agent has asked somebody, whose leg the box has just named. */
 export function asks(talk: Talk, connection: string, who: { agent: string; label: string }, now: number): Talk {
   if (talk.asked?.answered) return talk;
@@ -250,51 +256,69 @@ export function legOf(call: CallRecord, agent: string): LegRecord | undefined {
   return agent ? call.legs?.findLast((leg) => leg.agent === agent && isOpen(leg)) : undefined;
 }
 
-/** Why the agent's telephone rings, by the offer; nothing where it does not. */
+/** What an agent's last offer that he took or is made says: why his telephone was rung, and by whom. */
 function offeredFor(call: CallRecord, agent: string): Pick<Talk, 'errand' | 'by'> {
-  const offer = call.offers?.findLast((one) => one.agent === agent && !one.end);
+  const offer = call.offers?.findLast((one) => one.agent === agent && (!one.end || one.outcome === 'answered'));
   const [, errand, by] = /^(consult|transfer|recall) by (.+)$/.exec(offer?.why ?? '') ?? [];
   return { errand: (errand ?? '') as Errand, by: by ?? '' };
 }
 
-/** Whom the agent consults, as far as legs and offers say. */
-function askedIn(call: CallRecord, agent: string, rest: readonly LegRecord[]): Party | null {
-  const leg = rest.find((one) => one.kind === 'consult');
-  if (leg) return ofLeg(leg);
-  const offer = call.offers?.at(-1);
-  if (!offer || offer.end || offer.why !== `consult by ${agent}`) return null;
-  return { connection: '', agent: offer.agent, label: '', answered: false, since: ms(offer.start) };
+/** Why the agent's telephone rings or rang: who was consulted may have the call by now. */
+function errandIn(call: CallRecord, agent: string, own: LegRecord | undefined): Pick<Talk, 'errand' | 'by'> {
+  const { errand, by } = offeredFor(call, agent);
+  if (errand !== 'consult') return { errand, by };
+  if (own) return own.standing === 'asked' ? { errand, by } : { errand: '', by: '' };
+  return { errand: legOf(call, by) ? 'consult' : 'transfer', by };
 }
 
-/** The talk as far as a running call's record tells of it: who waits is not written there. */
+const asking = ['asking', 'consulting', 'alternated'];
+const standings: readonly string[] = ['talking', 'holding', ...asking, 'asked'];
+
+function isStanding(word: string | undefined): word is Standing {
+  return standings.includes(word ?? '');
+}
+
+/** Where the agent's part stands; who is asked is parked while the colleague, whose leg is `by`, is with the outside party. */
+function standsIn(own: LegRecord, by: LegRecord | undefined): Pick<Talk, 'standing' | 'stood'> {
+  const parked = own.standing === 'asked' && by?.standing === 'alternated';
+  const since = ms((parked ? by : own).standing_since);
+  const standing = parked ? 'parked' : isStanding(own.standing) ? own.standing : 'talking';
+  return { standing, stood: Number.isNaN(since) ? undefined : since };
+}
+
+/** Whom the agent has asked: a telephone that still rings has an offer and no leg yet. */
+function askedIn(call: CallRecord, agent: string, own: LegRecord | undefined): Party | null {
+  if (!own || !asking.includes(own.standing ?? '')) return null;
+  const isMine = (who: string) => offeredFor(call, who).by === agent;
+  if (own.standing === 'asking') {
+    const offer = call.offers?.findLast((one) => !one.end && isMine(one.agent));
+    return { connection: '', agent: offer?.agent ?? '', label: '', answered: false, since: ms(offer?.start ?? own.standing_since) };
+  }
+  const legs = call.legs?.filter((leg) => leg.standing === 'asked') ?? [];
+  const leg = legs.find((one) => one.agent && isMine(one.agent)) ?? legs.find((one) => !one.agent) ?? legs[0];
+  return leg ? ofLeg(leg) : null;
+}
+
+/** Whether a leg is of one more who talks: neither asked aside nor listening unheard. */
+function isAmong(leg: LegRecord): boolean {
+  return leg.kind !== 'outside' && leg.standing !== 'asked' && (leg.standing !== 'listening' || leg.mode === 'barge');
+}
+
+/** The talk as a running call's record tells of it. */
 export function fromLegs(call: CallRecord, agent: string): Talk {
   const own = legOf(call, agent);
-  const outside = call.legs?.find((leg) => leg.kind === 'outside');
-  const isSeen = (leg: LegRecord) => leg !== own && leg !== outside && (leg.kind !== 'supervisor' || leg.mode === 'barge');
-  const rest = (call.legs ?? []).filter((leg) => isOpen(leg) && isSeen(leg));
-  const consulted = own?.kind === 'consult';
-  const asked = own && !consulted ? askedIn(call, agent, rest) : null;
-  const why: Pick<Talk, 'errand' | 'by'> = consulted ? { errand: 'consult', by: call.agent?.id ?? '' } : own ? noTalk : offeredFor(call, agent);
+  const why = errandIn(call, agent, own);
+  const stands = own ? standsIn(own, legOf(call, why.by)) : { standing: why.errand === 'consult' ? ('asked' as const) : ('talking' as const) };
+  const apart = stands.standing === 'asked' || stands.standing === 'parked'; // is told of the colleague alone
+  const others = (call.legs ?? []).filter((leg) => leg !== own && isOpen(leg) && isAmong(leg));
   return {
     ...noTalk,
     ...recordingOf(call),
-    errand: why.errand,
-    by: why.by,
+    ...stands,
+    ...why,
     own: own?.id ?? '',
-    outside: outside?.id ?? '',
-    standing: why.errand === 'consult' ? 'asked' : !asked ? 'talking' : asked.answered ? 'consulting' : 'asking',
-    asked,
-    others: rest.filter((leg) => leg.id !== asked?.connection).map(ofLeg),
+    outside: call.legs?.find((leg) => leg.kind === 'outside')?.id ?? '',
+    asked: askedIn(call, agent, own),
+    others: apart ? [] : others.map(ofLeg),
   };
-}
-
-/** The talk by the record, with what only events told about the same part of it. */
-export function kept(now: Talk, before: Talk, gone: (connection: string) => boolean): Talk {
-  if (!now.own || now.own !== before.own) return now;
-  const asked = before.asked && !gone(before.asked.connection) ? { ...before.asked, answered: before.asked.answered || !!now.asked?.answered } : null;
-  const known = new Set(before.others.map((one) => one.connection).concat(asked?.connection ?? ''));
-  const others = before.others.filter((one) => !gone(one.connection)).concat(now.others.filter((one) => !known.has(one.connection)));
-  const lost = before.asked && !asked;
-  const standing = lost ? (waits(before) ? 'holding' : 'talking') : asked?.answered && before.standing === 'asking' ? 'consulting' : before.standing;
-  return { ...now, standing, stood: before.stood, asked, others, errand: before.errand, by: before.by, unheard: before.unheard };
 }
