@@ -219,6 +219,9 @@ func TestCheckFlows(t *testing.T) {
 	if status, _ := b.do("POST", "/api/v1/flows:check", goodFlow); status != 400 {
 		t.Errorf("no JSON = %d", status)
 	}
+	if status, _ := b.do("POST", "/api/v1/flows:check", `{"yaml":"a: b","strict":true}`); status != 400 {
+		t.Errorf("unknown key = %d", status)
+	}
 	if status, _ := b.do("POST", "/api/v1/flows:check", `{}`); status != 422 {
 		t.Errorf("without yaml = %d", status)
 	}
@@ -305,6 +308,8 @@ func TestKeys(t *testing.T) {
 		`{"name":"x","scopes":["sms","all"]}`: 422,
 		`{"name":"x","scopes":[]}`:            422,
 		`{"name":" x","scopes":["sms"]}`:      422,
+		`{"name":"x\ny","scopes":["sms"]}`:    422,
+		`{"name":"x","scopes":["sms","sms"]}`: 422,
 	} {
 		if status, got := b.do("POST", "/api/v1/keys", body); status != want {
 			t.Errorf("%s = %d %s", body, status, got)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -214,7 +215,9 @@ func yamlIn(body []byte) ([]byte, error) {
 	var in struct {
 		YAML *string `json:"yaml"`
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	strict := json.NewDecoder(bytes.NewReader(body))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&in); err != nil || strict.More() {
 		return nil, huma.NewError(http.StatusBadRequest, "neither Content-Type "+yamlType+" nor JSON as {\"yaml\": …}")
 	}
 	if in.YAML == nil {

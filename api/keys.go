@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"callbox/internal/stamp"
 	"callbox/sms"
@@ -53,9 +54,15 @@ func (in *keyIn) check() error {
 	if strings.TrimSpace(in.Body.Name) != in.Body.Name {
 		faults = append(faults, at("body.name", "has blanks around it", in.Body.Name))
 	}
+	if strings.ContainsFunc(in.Body.Name, unicode.IsControl) {
+		faults = append(faults, at("body.name", "has control characters in it", in.Body.Name))
+	}
 	for i, scope := range in.Body.Scopes {
+		where := fmt.Sprintf("body.scopes[%d]", i)
 		if !slices.Contains(Scopes, scope) {
-			faults = append(faults, at(fmt.Sprintf("body.scopes[%d]", i), "is none of "+strings.Join(Scopes, " "), scope))
+			faults = append(faults, at(where, "is none of "+strings.Join(Scopes, " "), scope))
+		} else if slices.Index(in.Body.Scopes, scope) < i {
+			faults = append(faults, at(where, "is given twice", scope))
 		}
 	}
 	if len(faults) > 0 {

@@ -25,6 +25,7 @@ type tries struct {
 	count int
 	until time.Time
 	last  time.Time
+	told  bool // that there is a delay
 }
 
 // try counts a try of key before it is judged, so that tries at the same time
@@ -42,6 +43,19 @@ func (l *limiter) try(key string, now time.Time) (wait time.Duration) {
 		t.until = now.Add(delay(t.count))
 	}
 	return 0
+}
+
+// begins says of a try that was in vain that the next one has to wait for the
+// first time.
+func (l *limiter) begins(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tries[key]
+	if t == nil || t.told || t.count < freeTries {
+		return false
+	}
+	t.told = true
+	return true
 }
 
 // delay is how long to wait behind the count-th try: 1 s, 2 s, 4 s …

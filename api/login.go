@@ -169,6 +169,9 @@ func (a *API) login(ctx context.Context, in *loginIn) (*loginOut, error) {
 	}
 	u, err := a.judge(ctx, in.Body.User, in.Body.Password)
 	if err != nil {
+		if a.guesses.begins(who) {
+			a.log.Warn("wrong passwords: log-ins of this user from there are slowed down", "user", u.ID, "address", address(r))
+		}
 		return nil, err
 	}
 	a.guesses.good(who)
@@ -200,7 +203,8 @@ func (a *API) user(ctx context.Context, id string) (storage.Agent, bool, error) 
 	return u, true, nil
 }
 
-// judge finds the user whom this password belongs to. Two hashes at most are
+// judge finds the user whom this password belongs to; with a wrong one, the user
+// who is known by that name. Two hashes at most are
 // computed at a time, since each takes much memory.
 func (a *API) judge(ctx context.Context, user, password string) (storage.Agent, error) {
 	u, _, err := a.user(ctx, user)

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -101,6 +103,8 @@ func TestWrongLoginsLookAlike(t *testing.T) {
 
 func TestGuessingIsSlow(t *testing.T) {
 	w := newWorld(t)
+	var told bytes.Buffer
+	w.api.log = slog.New(slog.NewTextHandler(&told, nil))
 	counts := map[int]int{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -115,6 +119,9 @@ func TestGuessingIsSlow(t *testing.T) {
 	wg.Wait()
 	if counts[401] == 0 || counts[401] > 6 || counts[401]+counts[429] != 100 {
 		t.Errorf("answers = %v, want 6 evaluated at most, the rest 429", counts)
+	}
+	if log := told.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, "user=1001 address=127.0.0.1") || strings.Contains(log, "guess") {
+		t.Errorf("told %q, want it once", log)
 	}
 	resp := w.browser().send("POST", "/api/v1/login", map[string]string{"user": "1001", "password": "secret"})
 	resp.Body.Close()
