@@ -58,6 +58,7 @@ type caller struct {
 	secret string // the key
 	token  string // of the session
 	page   string // its socket's name, for its phone; "" over HTTP
+	from   string // address
 }
 
 // program says whether the caller holds a key rather than a session.

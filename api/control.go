@@ -3,12 +3,10 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"callbox/cti"
 	"callbox/internal/stamp"
-	"callbox/storage"
 )
 
 // controlArgs are a call command's args, as the screen sends them.
@@ -139,9 +137,8 @@ func (a *API) supervise(ctx context.Context, who *caller, raw json.RawMessage) (
 	if who.program() {
 		return nil, refused(codeForbidden, "a key has no phone to listen by")
 	}
-	e := storage.AuditEntry{Who: who.ID, What: "call.supervise", Object: args.CallID, Detail: args.Mode}
-	if err := a.deps.Audit.Audit(ctx, e); err != nil {
-		return nil, fmt.Errorf("audit the supervision: %w", err)
+	if err := a.notedOf(ctx, who, "call.supervise", args.CallID, args.Mode); err != nil {
+		return nil, err
 	}
 	return a.do(ctx, args.CallID, cti.Command{Name: "supervise", By: who.ID, Args: raw})
 }

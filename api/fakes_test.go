@@ -363,6 +363,9 @@ func (w *world) Recording(_ context.Context, id string) (storage.RecordingRow, e
 
 func (w *world) Audit(_ context.Context, e storage.AuditEntry) error {
 	defer w.locked()()
+	if e.Origin == "" {
+		w.t.Errorf("the audit log has %s of %s from nowhere", e.What, e.Who)
+	}
 	w.audit = append(w.audit, e.Who+" "+e.What+" "+e.Object)
 	return nil
 }

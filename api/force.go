@@ -3,9 +3,9 @@ package api
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"callbox/cti"
-	"callbox/storage"
 )
 
 // forceState sets another agent's state; the audit log has it first.
@@ -16,12 +16,9 @@ func (a *API) forceState(ctx context.Context, who *caller, args stateArgs) (any,
 	if _, _, err := a.deps.Floor.Snapshot(args.Agent); err != nil {
 		return nil, fmt.Errorf("set the state of %s: %w", args.Agent, err)
 	}
-	e := storage.AuditEntry{Who: who.ID, What: "agent.state", Object: args.Agent, Detail: string(args.State)}
-	if args.Reason != "" {
-		e.Detail += " " + args.Reason
-	}
-	if err := a.deps.Audit.Audit(ctx, e); err != nil {
-		return nil, fmt.Errorf("audit the state: %w", err)
+	detail := strings.TrimSpace(string(args.State) + " " + args.Reason)
+	if err := a.notedOf(ctx, who, "agent.state", args.Agent, detail); err != nil {
+		return nil, err
 	}
 	desk, err := a.deps.Floor.Force(ctx, args.Agent, args.State, args.Reason, who.ID)
 	if err != nil {

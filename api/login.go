@@ -46,15 +46,16 @@ func newSessions(store scs.Store, secure bool) *scs.SessionManager {
 
 // identify finds who asks: by key if one is sent, else by session; nil is
 // nobody.
-func (a *API) identify(r *http.Request) (*caller, error) {
+func (a *API) identify(r *http.Request) (who *caller, err error) {
 	if key, ok := bearer(r); ok {
-		return a.program(r.Context(), key)
+		who, err = a.program(r.Context(), key)
+	} else if c, failed := r.Cookie(cookie); failed == nil && c.Value != "" {
+		who, err = a.person(r.Context(), c.Value)
 	}
-	c, err := r.Cookie(cookie)
-	if err != nil || c.Value == "" {
-		return nil, nil
+	if who != nil {
+		who.from = address(r)
 	}
-	return a.person(r.Context(), c.Value)
+	return who, err
 }
 
 // bearer takes the key out of the Authorization header (RFC 6750).

@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 
 	"callbox/cti"
-	"callbox/storage"
 )
 
 // Trunk is a carrier as it stands.
@@ -57,9 +55,5 @@ func (a *API) deleteBan(ctx context.Context, in *byAddress) (*struct{}, error) {
 	if a.deps.Network == nil || !a.deps.Network.Unban(address) {
 		return nil, notFound("ban")
 	}
-	e := storage.AuditEntry{Who: callerOf(ctx).ID, What: "ban.lift", Object: address.String()}
-	if err := a.deps.Audit.Audit(ctx, e); err != nil {
-		return nil, fmt.Errorf("audit the lifting of a ban: %w", err)
-	}
-	return nil, nil
+	return nil, a.noted(ctx, "ban.lift", address.String(), "")
 }

@@ -63,8 +63,8 @@ func (a *API) postRemark(ctx context.Context, in *remarkIn) (*one[remark], error
 		return nil, err
 	}
 	who := callerOf(ctx)
-	if err := a.deps.Audit.Audit(ctx, storage.AuditEntry{Who: who.ID, What: "recording.note", Object: call.ID}); err != nil {
-		return nil, fmt.Errorf("audit the note: %w", err)
+	if err := a.noted(ctx, "recording.note", call.ID, ""); err != nil {
+		return nil, err
 	}
 	n, err := a.deps.Shelf.AddRecordingNote(ctx, storage.RecordingNote{
 		Recording: call.ID, At: in.Body.At, Text: in.Body.Text, By: who.ID, Name: who.Name,
@@ -90,10 +90,7 @@ func (a *API) deleteRemark(ctx context.Context, in *remarkID) (*struct{}, error)
 	if err := a.deps.Shelf.RemoveRecordingNote(ctx, call.ID, in.Note, who.ID); err != nil {
 		return nil, fmt.Errorf("remove the note: %w", err)
 	}
-	if err := a.deps.Audit.Audit(ctx, storage.AuditEntry{Who: who.ID, What: "recording.note.remove", Object: call.ID, Detail: in.Note}); err != nil {
-		return nil, fmt.Errorf("audit the note: %w", err)
-	}
-	return nil, nil
+	return nil, a.noted(ctx, "recording.note.remove", call.ID, in.Note)
 }
 
 var soundNote = access{roles: workers, scopes: []string{ScopeRecordings}}

@@ -72,7 +72,12 @@ func (a *API) urge(ctx context.Context, in *urgeIn) (*one[urged], error) {
 
 // noted writes into the audit log what who asks did.
 func (a *API) noted(ctx context.Context, what, object, detail string) error {
-	e := storage.AuditEntry{Who: callerOf(ctx).ID, What: what, Object: object, Origin: address(requestOf(ctx)), Detail: detail}
+	return a.notedOf(ctx, callerOf(ctx), what, object, detail)
+}
+
+// notedOf is noted for a command, whose context knows of nobody.
+func (a *API) notedOf(ctx context.Context, who *caller, what, object, detail string) error {
+	e := storage.AuditEntry{Who: who.ID, What: what, Object: object, Origin: who.from, Detail: detail}
 	if err := a.deps.Audit.Audit(ctx, e); err != nil {
 		return fmt.Errorf("audit %s: %w", what, err)
 	}
