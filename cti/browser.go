@@ -14,6 +14,13 @@ type Rejecter interface {
 	Reject() bool
 }
 
+// Absentee is a leg whose party may be away for a while, which makes the others
+// hear so.
+type Absentee interface {
+	// Quiet says whether others are heard meanwhile, whom that would disturb.
+	Quiet(others bool)
+}
+
 // reject has an agent's ringing page refuse this call; false where none rings,
 // or what rings is a telephone.
 func (c *Call) reject(agent string) bool {

@@ -126,3 +126,52 @@ func TestObserve(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// absent is a leg whose party may be away.
+type absent struct {
+	*ctitest.Leg
+	quiet *bool
+}
+
+func (a absent) Quiet(others bool) { *a.quiet = others }
+
+type absents struct {
+	*house
+	quiet map[cti.Device]*bool
+}
+
+func (a *absents) Dial(ctx context.Context, d cti.Device, as cti.Number, call string) (cti.Leg, error) {
+	leg, err := a.house.Dial(ctx, d, as, call)
+	if err != nil {
+		return nil, err
+	}
+	a.quiet[d] = new(bool)
+	return absent{leg.(*ctitest.Leg), a.quiet[d]}, nil
+}
+
+// Who is away is missed by a sound only where nobody else is heard.
+func TestWhoIsMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := talk(t)
+		a := &absents{h, map[cti.Device]*bool{}}
+		h.Register("sip", a)
+		h.must(t, "1001", cti.CmdConsultationCall, to("1002"))
+		h.phone(t, "1002").PickUp()
+		h.must(t, "2001", cti.CmdSupervise, map[string]any{"mode": cti.ModeListen})
+		h.phone(t, "2001").PickUp()
+		synctest.Wait()
+		if *a.quiet["sip:1002"] || !*a.quiet["sip:2001"] {
+			t.Errorf("asked: quiet %v; listens: quiet %v", *a.quiet["sip:1002"], *a.quiet["sip:2001"])
+		}
+		h.must(t, "1001", cti.CmdConferenceCall, nil)
+		if !*a.quiet["sip:1002"] {
+			t.Error("one of a conference is missed with a sound")
+		}
+		h.must(t, "1001", cti.CmdClearConnection, nil)
+		if *a.quiet["sip:1002"] {
+			t.Error("the last one with the caller is not missed, as somebody listens in")
+		}
+		h.caller.RemoteHangup()
+		synctest.Wait()
+	})
+}

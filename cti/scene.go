@@ -1,6 +1,10 @@
 package cti
 
-import "callbox/cti/media"
+import (
+	"slices"
+
+	"callbox/cti/media"
+)
 
 // scene is who hears whom, and who hears a prompt instead.
 type scene struct {
@@ -106,6 +110,14 @@ func (v *conversation) overhear(s *scene, m *member, together []*member) {
 			s.hear(o, m)
 		}
 	}
+}
+
+// dispensable says that who hears m hears others, too: m's absence needs no
+// sound. Who listens in does not count.
+func (s scene) dispensable(m *member) bool {
+	return m.kind == supervisorLeg || slices.ContainsFunc(s.order, func(o *member) bool {
+		return o.standing != listening && len(s.hears[o]) > 1 && slices.Contains(s.hears[o], m)
+	})
 }
 
 // pairs are those who hear just each other, whose sound is passed on as it

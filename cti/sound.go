@@ -42,6 +42,11 @@ func (d *sound) set(s scene) {
 		}
 	}
 	d.fill(room, s)
+	for _, m := range s.order {
+		if away, ok := as[Absentee](m.leg); ok {
+			away.Quiet(s.dispensable(m))
+		}
+	}
 	for m, prompt := range s.prompts {
 		if _, ok := d.plays[m]; !ok && len(prompt.PCMA) > 0 {
 			d.plays[m] = d.play(m.leg.Media(), prompt)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"callbox/cti"
 	"callbox/cti/media"
 	"callbox/internal/guard"
 
@@ -48,12 +49,13 @@ func (s *Server) connect(ctx context.Context, p *phone, offer string) (c *connec
 	return c, answer, nil
 }
 
-// answer takes the offer and makes the answer, with all candidates in it.
+// answer takes the offer and makes the answer, with all candidates in it. What
+// the library cannot do is the offer's fault.
 func (c *connection) answer(ctx context.Context, offer string) (string, error) {
 	c.pc.OnConnectionStateChange(c.changed)
 	c.pc.OnTrack(c.heard)
 	if err := c.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: offer}); err != nil {
-		return "", fmt.Errorf("take the offer: %w", err)
+		return "", fmt.Errorf("%w: sdp: %w", cti.ErrBadArgs, err)
 	}
 	var err error
 	if c.track, err = pion.NewTrackLocalStaticRTP(c.s.sound(), "callbox", "callbox"); err != nil {
@@ -64,11 +66,11 @@ func (c *connection) answer(ctx context.Context, offer string) (string, error) {
 	}
 	answer, err := c.pc.CreateAnswer(nil)
 	if err != nil {
-		return "", fmt.Errorf("make the answer: %w", err)
+		return "", fmt.Errorf("%w: sdp: no answer to it: %w", cti.ErrBadArgs, err)
 	}
 	gathered := pion.GatheringCompletePromise(c.pc)
 	if err := c.pc.SetLocalDescription(answer); err != nil {
-		return "", fmt.Errorf("take the answer: %w", err)
+		return "", fmt.Errorf("%w: sdp: what answers it does not hold: %w", cti.ErrBadArgs, err)
 	}
 	select {
 	case <-gathered:

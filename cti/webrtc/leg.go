@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"callbox/cti"
 	"callbox/cti/media"
@@ -19,7 +20,7 @@ const (
 	pipePackets = 32
 )
 
-// leg is a call at a page: a [cti.Leg], [cti.Lifter] and [cti.Rejecter]. The
+// leg is a call at a page: a [cti.Leg], [cti.Lifter], [cti.Rejecter] and [cti.Absentee]. The
 // phone's lock guards what comes from the page, its own the rest.
 type leg struct {
 	id     string
@@ -30,6 +31,7 @@ type leg struct {
 	port   media.Port
 	out    chan media.Placed
 	came   arrivals // under the phone's lock
+	quiet  atomic.Bool
 
 	alerting, answered, done chan struct{}
 
@@ -139,6 +141,10 @@ func (l *leg) Lift(context.Context) error {
 
 // Reject refuses the call: [cti.Rejecter].
 func (l *leg) Reject() bool { return l.end(cti.ErrRejected, ringing) }
+
+// Quiet keeps the hold tone from those who talk on without the page:
+// [cti.Absentee].
+func (l *leg) Quiet(others bool) { l.quiet.Store(others) }
 
 // Hangup ends the leg.
 func (l *leg) Hangup(string) { l.over(nil) }

@@ -237,14 +237,14 @@ func (p *phone) free(l *leg) {
 
 // beat does what is due now and then: silence, the hold tone, an end.
 func (p *phone) beat(now time.Time) {
-	if l := p.judge(now); l != nil {
+	if l, why := p.judge(now); l != nil {
 		l.log.Warn("the page did not come back", "agent", p.user)
-		l.over(cti.ErrLineLost)
+		l.over(why)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	talks := p.leg != nil && p.leg.talks()
-	if talks && !p.faded.IsZero() {
+	if talks && !p.faded.IsZero() && !p.leg.quiet.Load() {
 		p.leg.feed(p.holdFrame())
 	}
 	if p.live != nil && (!talks || now.Sub(p.sent) >= lull) {
@@ -253,8 +253,9 @@ func (p *phone) beat(now time.Time) {
 	}
 }
 
-// judge ends what lasted too long, and gives the leg that is to end.
-func (p *phone) judge(now time.Time) (lost *leg) {
+// judge ends what lasted too long, and gives the leg that is to end, and why. A
+// talk that is heard goes on without the page's socket.
+func (p *phone) judge(now time.Time) (lost *leg, why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	limits := p.s.cfg.limits
@@ -264,12 +265,18 @@ func (p *phone) judge(now time.Time) (lost *leg) {
 		p.next = nil
 	}
 	switch {
-	case p.leg == nil && late(p.orphan, limits.away):
-		p.letGo(now)
-	case p.leg != nil && (late(p.orphan, limits.keep) || late(p.faded, limits.keep)):
-		return p.leg
+	case p.leg == nil:
+		if late(p.orphan, limits.away) {
+			p.letGo(now)
+		}
+	case p.leg.talks():
+		if late(p.faded, limits.keep) {
+			return p.leg, cti.ErrLineLost
+		}
+	case late(p.faded, limits.ring) || late(p.orphan, limits.ring):
+		return p.leg, cti.ErrUnreachable
 	}
-	return nil
+	return nil, nil
 }
 
 // holdFrame is the next frame of the hold tone. Callers hold mu.

@@ -139,7 +139,10 @@ func TestPageIsLost(t *testing.T) {
 		"nothing comes": func(_ *desk, p *phone, w *line) { p.down(w, time.Now()) },
 		"it ended":      func(_ *desk, p *phone, w *line) { p.gone(w, time.Now()) },
 		"it closed":     func(d *desk, _ *phone, _ *line) { d.Close("1001", "a") },
-		"its socket":    func(d *desk, _ *phone, _ *line) { d.Gone("1001", "a") },
+		"all of it": func(d *desk, p *phone, w *line) {
+			p.down(w, time.Now())
+			d.Gone("1001", "a")
+		},
 	} {
 		for _, back := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
@@ -152,7 +155,7 @@ func TestPageIsLost(t *testing.T) {
 					lose(d, d.find("1001"), w)
 					time.Sleep(keep - media.Frame)
 					d.wantOver(l, false)
-					if hold := caller.hears(450); name != "its socket" && hold < 0.8 {
+					if hold := caller.hears(450); hold < 0.8 {
 						t.Errorf("the caller hears %.2f of the hold tone", hold)
 					}
 					if back {
@@ -172,6 +175,80 @@ func TestPageIsLost(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A talk goes on as long as it is heard, without the page's socket; without a
+// talk there is no phone then.
+func TestSocketGoneInATalk(t *testing.T) {
+	atDesk(t, func(d *desk) {
+		d.sit("a")
+		l := d.call(d.t, "1001")
+		d.Gone("1001", "a")
+		time.Sleep(10 * time.Minute)
+		d.wantOver(l, false)
+		l.Hangup(cti.CauseNormal)
+		time.Sleep(2 * media.Frame)
+		synctest.Wait()
+		if d.Reachable("1001") {
+			t.Error("still a phone")
+		}
+	})
+}
+
+// A page that is lost while it rings may come back for a moment; then the call
+// goes elsewhere.
+func TestPageIsLostWhileItRings(t *testing.T) {
+	for name, lose := range map[string]func(d *desk, p *phone, w *line){
+		"nothing comes": func(_ *desk, p *phone, w *line) { p.down(w, time.Now()) },
+		"it closed":     func(d *desk, _ *phone, _ *line) { d.Close("1001", "a") },
+		"its socket":    func(d *desk, _ *phone, _ *line) { d.Gone("1001", "a") },
+	} {
+		for _, back := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				atDesk(t, func(d *desk) {
+					w := d.sit("a")
+					l, err := d.Dial(d.t.Context(), "browser:1001", cti.Number{}, "call")
+					if err != nil {
+						t.Fatal(err)
+					}
+					lose(d, d.find("1001"), w)
+					time.Sleep(5*time.Second - media.Frame)
+					if back {
+						d.sit("b")
+					}
+					ctx, stop := context.WithTimeout(d.t.Context(), time.Minute)
+					defer stop()
+					began := time.Now()
+					err = l.Answer(ctx)
+					if took := time.Since(began); errors.Is(err, cti.ErrUnreachable) == back || !back && took > 2*media.Frame {
+						t.Errorf("%v after %v", err, took)
+					}
+					l.Hangup(cti.CauseNormal)
+				})
+			})
+		}
+	}
+}
+
+// Those who talk on without the page do not hear the hold tone.
+func TestHoldToneOnlyForWhoIsAlone(t *testing.T) {
+	atDesk(t, func(d *desk) {
+		w := d.sit("a")
+		caller := newParty(d.t, d.engine, callerHz)
+		l := d.call(d.t, "1001")
+		d.join(l, caller)
+		l.Quiet(true)
+		d.find("1001").down(w, time.Now())
+		time.Sleep(5 * time.Second)
+		if hold := caller.hears(450); hold > 0.1 {
+			t.Errorf("%.2f of what is heard is the hold tone", hold)
+		}
+		l.Quiet(false)
+		time.Sleep(time.Second)
+		if hold := caller.hears(450); hold < 0.8 {
+			t.Errorf("%.2f of what is heard is the hold tone", hold)
+		}
+	})
 }
 
 // A connection that was quiet for a moment is as it was.

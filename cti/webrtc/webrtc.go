@@ -45,14 +45,15 @@ type Config struct {
 
 // limits are how long the box is patient; tests make them short.
 type limits struct {
-	keep    time.Duration // a call whose page is away
+	keep    time.Duration // a talk whose page is away
+	ring    time.Duration // a call that rings there
 	away    time.Duration // a phone without a call whose page's socket is gone
 	connect time.Duration // a page that was answered and does not come
 }
 
 func (l limits) orUsual() limits {
-	usual := limits{keep: 30 * time.Second, away: 10 * time.Second, connect: 20 * time.Second}
-	return limits{cmp.Or(l.keep, usual.keep), cmp.Or(l.away, usual.away), cmp.Or(l.connect, usual.connect)}
+	usual := limits{keep: 30 * time.Second, ring: 5 * time.Second, away: 10 * time.Second, connect: 20 * time.Second}
+	return limits{cmp.Or(l.keep, usual.keep), cmp.Or(l.ring, usual.ring), cmp.Or(l.away, usual.away), cmp.Or(l.connect, usual.connect)}
 }
 
 // Validate names every fault, each beginning with its key.
@@ -202,7 +203,7 @@ func (s *Server) Close(user, session string) {
 }
 
 // Gone says that a page's socket is gone: its phone stays for a moment without a
-// call, for longer in one. The page that comes back offers again.
+// talk, and in one as long as it is heard. The page that comes back offers again.
 func (s *Server) Gone(user, session string) {
 	if p := s.find(user); p != nil {
 		p.goneBy(session, time.Now())
