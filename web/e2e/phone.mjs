@@ -295,8 +295,8 @@ describe('the telephone in the page', { timeout: 240_000 }, () => {
     await page.getByText('报修').first().waitFor();
     await page.screenshot({ path: `${env.CALLBOX_SHOTS ?? 'test-results'}/wallboard.png` });
     cable.pull();
-    await page.getByRole('alert').waitFor({ timeout: 15_000 });
+    await page.locator('.banner').waitFor({ timeout: 15_000 });
     cable.plug();
-    await until(() => page.getByRole('alert').count(), (n) => n === 0, 'the banner goes', 15_000);
+    await until(() => page.locator('.banner').count(), (n) => n === 0, 'the banner goes', 15_000);
   });
 });
