@@ -108,7 +108,7 @@ func newWorld(t *testing.T, change ...func(*Config, *Deps)) *world {
 			return Readiness{Ready: true, Parts: map[string]Part{"sip": {OK: true}}}
 		},
 		Gauges: func(context.Context) Gauges {
-			return Gauges{CallsActive: 3, SMSOrphans: 4, SMSTurned: 5, QueueWaiting: map[string]int{"repair": 2}}
+			return Gauges{CallsActive: 3, Pages: 6, SMSOrphans: 4, SMSTurned: 5, QueueWaiting: map[string]int{"repair": 2}}
 		},
 	}
 	deps.Missed, deps.Shelf, deps.History = noMissed{}, disk{w}, disk{w}

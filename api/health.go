@@ -9,17 +9,18 @@ import (
 )
 
 // Readiness is whether the box can work, and each part of it: database, sip,
-// "trunk NAME", "line LABEL", "sms NAME", disk.
+// "trunk NAME", "line LABEL", "sms NAME", webrtc, disk.
 type Readiness struct {
 	Ready bool            `json:"ready"`
 	Parts map[string]Part `json:"parts"`
 }
 
-// Part is one part's state since when, and why it is not well.
+// Part is one part's state since when, why it is not well, and where it listens.
 type Part struct {
-	OK    bool       `json:"ok"`
-	Since stamp.Time `json:"since"`
-	Why   string     `json:"why,omitempty"`
+	OK      bool       `json:"ok"`
+	Since   stamp.Time `json:"since"`
+	Why     string     `json:"why,omitempty"`
+	Address string     `json:"address,omitempty"`
 }
 
 type healthOut struct {

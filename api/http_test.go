@@ -328,7 +328,7 @@ func TestMetrics(t *testing.T) {
 		`callbox_sms_submit_seconds{account="cmcc",quantile="0.5"} 0.0`, `callbox_sms_submit_seconds{account="cmcc",quantile="0.95"} 0.09`,
 		`callbox_sms_delivery_seconds{account="cmcc",quantile="0.95"} 9`, `callbox_sms_delivery_seconds_count{account="cmcc"} 100`,
 		`callbox_sms_answer_seconds_count{account="cmcc"} 100`, `callbox_sms_submit_seconds_count{account="idle"} 0`,
-		"callbox_sms_orphan_reports 4", "callbox_sms_turned_reports_total 5", "callbox_webhook_pending", "callbox_journal_seq", "callbox_db_commit_seconds_count 1",
+		"callbox_sms_orphan_reports 4", "callbox_pages 6", "callbox_sms_turned_reports_total 5", "callbox_webhook_pending", "callbox_journal_seq", "callbox_db_commit_seconds_count 1",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s", want)

@@ -34,6 +34,7 @@ type Gauges struct {
 	TrunkRegistered  map[string]float64 // by trunk: 1 is registered
 	Concealed, Late  uint64             // frames made up, packets behind their turn, where sound is decoded
 	Phones           int                // registered
+	Pages            int                // that can be rung
 	Banned           int                // addresses
 	WebhookPending   int
 	JournalSeq       int64
@@ -222,6 +223,7 @@ func (s snapshotCollector) Collect(out chan<- prometheus.Metric) {
 	count("callbox_rtp_concealed_total", g.Concealed)
 	count("callbox_rtp_late_total", g.Late)
 	gauge("callbox_phones_registered", float64(g.Phones))
+	gauge("callbox_pages", float64(g.Pages))
 	gauge("callbox_sip_banned", float64(g.Banned))
 	count("callbox_recording_errors_total", g.RecordingErrors)
 	count("callbox_panics_total", g.Panics)
@@ -256,6 +258,7 @@ var helpOf = map[string]string{
 	"callbox_rtp_concealed_total":        "Frames of 20 ms made up for lost sound, where sound is decoded.",
 	"callbox_rtp_late_total":             "RTP packets that came after their turn, where sound is decoded.",
 	"callbox_phones_registered":          "Phones registered.",
+	"callbox_pages":                      "Pages that are phones.",
 	"callbox_sip_banned":                 "Addresses that are not heard.",
 	"callbox_trunk_calls":                "Calls over a trunk.",
 	"callbox_trunk_registered":           "1 where a trunk has us registered.",

@@ -130,6 +130,10 @@ func TestCallReachesAPage(t *testing.T) {
 		data, _ := f["user_data"].(map[string]any)
 		return data["device"] == "browser"
 	})
+	var ready struct{ Parts map[string]map[string]any }
+	if b.call("GET", "/readyz", nil, &ready); ready.Parts["webrtc"]["ok"] != true || ready.Parts["webrtc"]["address"] == nil {
+		t.Errorf("readyz says of webrtc %v", ready.Parts["webrtc"])
+	}
 	caller := sipp(t, b, "digit.xml", "-d", "9000")
 	pop := wang.event("delivered")
 	call := pop["call_id"]

@@ -161,6 +161,18 @@ func (s *Server) Reachable(user string) bool {
 	return p != nil && p.reachable()
 }
 
+// Pages is how many pages can be rung, were they free.
+func (s *Server) Pages() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.phones {
+		if p.reachable() {
+			n++
+		}
+	}
+	return n
+}
+
 // Offer makes a page the user's phone: sdp is its offer, the answer is for it
 // alone. session names the page, see Close. What was the user's phone before is
 // so until the new connection stands, and a live call then goes on with that.

@@ -55,6 +55,7 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 	needed("database", a.askDatabase(ctx))
 	needed("sip", nil) // it listens, or the daemon is down
 	needed("disk", a.askDisk())
+	r.Parts["webrtc"] = a.pagesPart()
 	a.trunkParts(r.Parts)
 	for _, l := range a.lines.States() {
 		var err error
@@ -80,6 +81,19 @@ func (a *app) readiness(ctx context.Context) api.Readiness {
 		r.Parts["certificate"] = a.health.note("certificate", a.front.State())
 	}
 	return r
+}
+
+// pagesPart is where pages that are phones reach the box. At another port than is
+// configured a firewall may stop them; the box is ready all the same.
+func (a *app) pagesPart() api.Part {
+	at, wanted := a.pages.Addr(), a.Box.WebRTC.Port
+	var err error
+	if wanted != 0 && int(at.Port()) != wanted {
+		err = fmt.Errorf("port %d is taken, %d is used", wanted, at.Port())
+	}
+	part := a.health.note("webrtc", err)
+	part.Address = at.String()
+	return part
 }
 
 // trunkParts are the trunks; one that is down, or where we are not registered,
@@ -144,6 +158,7 @@ func (a *app) gauges(ctx context.Context) api.Gauges {
 	g.RTPIn, g.RTPOut, g.RTPLost = packets.Received, packets.Sent, packets.Lost
 	g.Concealed, g.Late = packets.Concealed, packets.Late
 	phones := a.phones.Stats()
+	g.Pages = a.pages.Pages()
 	g.SIP, g.Phones, g.Banned, g.Panics = faults(phones), phones.Bindings, phones.Banned, uint64(guard.Panics())
 	a.countWaiting(ctx, &g)
 	return g
