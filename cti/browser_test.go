@@ -175,3 +175,16 @@ func TestWhoIsMissed(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// Where an agent's page is lost in a talk, the record does not say that the agent
+// hung up.
+func TestPageIsLostInATalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := talk(t)
+		h.phone(t, "1001").Refuse(cti.ErrLineLost)
+		r := h.ends(t)
+		if *r.Result != cti.ResultAnswered || r.Cause != cti.CauseLineLost || r.HangupSide != cti.LineSide {
+			t.Errorf("%s %s, side %s", *r.Result, r.Cause, r.HangupSide)
+		}
+	})
+}

@@ -289,7 +289,10 @@ func (v *conversation) left(ctx context.Context, m *member) {
 // leave ends a part that somebody took: a consultation becomes a transfer.
 func (v *conversation) leave(m *member) {
 	end := Outcome{Agent: m.agent.ID, Side: AgentSide, Cause: CauseNormal}
-	if m.agent.ID == "" {
+	switch {
+	case errors.Is(m.leg.Err(), ErrLineLost): // nobody hung up
+		end.Side, end.Cause = LineSide, CauseLineLost
+	case m.agent.ID == "":
 		end.Side = CallerSide
 	}
 	if m.standing.consults() {
