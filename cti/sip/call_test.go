@@ -550,8 +550,13 @@ func TestHangupRacesAnswer(t *testing.T) {
 	})
 	w := r.raw("127.0.0.1")
 	for i := range 200 {
-		w.send(w.invite(fmt.Sprint("both", i)))
+		invite := w.invite(fmt.Sprint("both", i))
+		w.send(invite)
 		res := w.expect("INVITE", 200, 480)
+		for !strings.Contains(invite, "Call-ID: "+res.Get("Call-ID")+"\r\n") { // an earlier call's 200 again, which wants its ACK again
+			w.send(w.within("ACK", 1, res))
+			res = w.expect("INVITE", 200, 480)
+		}
 		if res.Code() == 480 {
 			continue
 		}
