@@ -387,6 +387,7 @@ func TestPlacesAreKept(t *testing.T) {
 		w := d.sit("a")
 		p, l := d.find("1001"), d.call(d.t, "1001")
 		time.Sleep(time.Second)
+		synctest.Wait() // the beat of this instant is over
 		p.mu.Lock()
 		p.packet.SequenceNumber, p.packet.Timestamp, p.follows = 1000, 50_000, follows{}
 		p.mu.Unlock()
