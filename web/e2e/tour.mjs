@@ -49,7 +49,7 @@ async function goTo(page, path) {
 }
 
 async function look(page, path, view, who) {
-  const name = `${who}-${path.replace('/', '-') || 'start'}`;
+  const name = `${who}-${path.replaceAll('/', '-') || 'start'}`;
   await goTo(page, path);
   await noViolations(page, `${view.name} /${path}`);
   await page.screenshot({ path: join(shots, view.name, `${name}.png`) });
