@@ -65,6 +65,7 @@ var sections = []section{
 	{"load", "processor and memory of bridged, recorded calls", (*bench).load},
 	{"pop", "ring to pop, answer to audio, cost of a call's set-up", (*bench).pops},
 	{"legs", "the same with SRTP, and as conferences", (*bench).legs},
+	{"browser", "agents at pages beside the same agents at telephones", (*bench).browser},
 	{"hold", "so many calls a second kept up, into a flow and to agents", (*bench).hold},
 	{"lines", "analogue lines idle, ringing together, and in talks", (*bench).analogue},
 	{"sms", "texts through HTTP, CMPP and back", (*bench).texts},

@@ -23,14 +23,17 @@ type screen struct {
 	mu      sync.Mutex // guards what follows
 	write   sync.Mutex
 	popped  map[string]time.Time // by call, when delivered came
+	lifts   bool                 // takes what rings
+	taking  guard.Group
 	replies map[int]chan reply
 	last    int
 	err     error
 }
 
 type reply struct {
-	OK    bool            `json:"ok"`
-	Error json.RawMessage `json:"error"`
+	OK     bool            `json:"ok"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
 }
 
 type frame struct {
@@ -59,6 +62,21 @@ func (c *client) open(ctx context.Context) (*screen, error) {
 func (s *screen) close() {
 	_ = s.conn.Close() // the connection is not needed any more
 	<-s.over
+	s.taking.Wait()
+}
+
+// liftAll has the screen answer what rings from now on.
+func (s *screen) liftAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lifts = true
+}
+
+// lift answers a call; one that does not come to sound shows.
+func (s *screen) lift(call string) {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	_ = s.do(ctx, "answerCall", map[string]any{"call_id": call})
 }
 
 func (s *screen) listen() {
@@ -88,6 +106,9 @@ func (s *screen) take(data []byte, now time.Time) {
 	}
 	if f.Type == "delivered" {
 		s.popped[f.CallID] = now
+		if s.lifts {
+			s.taking.Go("answer", func() { s.lift(f.CallID) })
+		}
 	}
 }
 
@@ -99,8 +120,14 @@ func (s *screen) pop(call string) (time.Time, bool) {
 	return at, ok
 }
 
-// do sends a command and waits for its reply.
+// do is ask without the result.
 func (s *screen) do(ctx context.Context, cmd string, args map[string]any) error {
+	_, err := s.ask(ctx, cmd, args)
+	return err
+}
+
+// ask sends a command and waits for its reply.
+func (s *screen) ask(ctx context.Context, cmd string, args map[string]any) (json.RawMessage, error) {
 	w := make(chan reply, 1)
 	s.mu.Lock()
 	s.last++
@@ -111,17 +138,17 @@ func (s *screen) do(ctx context.Context, cmd string, args map[string]any) error 
 	err := s.conn.WriteJSON(map[string]any{"id": id, "cmd": cmd, "args": args})
 	s.write.Unlock()
 	if err != nil {
-		return fmt.Errorf("%s: %w", cmd, err)
+		return nil, fmt.Errorf("%s: %w", cmd, err)
 	}
 	select {
 	case r := <-w:
 		if !r.OK {
-			return fmt.Errorf("%s: %s", cmd, strings.TrimSpace(string(r.Error)))
+			return nil, fmt.Errorf("%s: %s", cmd, strings.TrimSpace(string(r.Error)))
 		}
-		return nil
+		return r.Result, nil
 	case <-s.over:
-		return fmt.Errorf("%s: %w", cmd, s.err)
+		return nil, fmt.Errorf("%s: %w", cmd, s.err)
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", cmd, context.Cause(ctx))
+		return nil, fmt.Errorf("%s: %w", cmd, context.Cause(ctx))
 	}
 }
