@@ -45,9 +45,11 @@ func TestEveryScreen(t *testing.T) {
 }
 
 // TestLargeFloor shows a supervisor 500 agents who change each second, and a wall
-// of figures, from the stand-in.
+// of figures, from the stand-in. It measures, and so belongs to the long tests.
 func TestLargeFloor(t *testing.T) {
-	t.Parallel()
+	if os.Getenv("CALLBOX_LONG") == "" {
+		t.Skip("measures for a while; make soak runs it")
+	}
 	inTheBrowser(t, "e2e:grid")
 }
 

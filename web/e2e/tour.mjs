@@ -17,7 +17,7 @@ const bosses = ['', ...shared, ...admin.map((section) => `admin/${section}`), 'a
 
 const views = [
   { name: 'zh-CN', locale: 'zh-CN', colorScheme: 'light' },
-  { name: 'en', locale: 'en-GB', colorScheme: 'dark' },
+  { name: 'en', locale: 'en-GB', colorScheme: 'dark', narrow: true }, // its words are the longer ones
 ];
 
 before(async () => {
@@ -97,7 +97,7 @@ async function tour(view, who, login, paths) {
   for (const path of paths) await look(page, path, view, who);
   await page.setViewportSize({ width: 390, height: 800 });
   for (const path of paths) {
-    if (path === 'wallboard') continue; // hangs on a wall
+    if (path === 'wallboard' || !view.narrow) continue; // a wallboard hangs on a wall
     await goTo(page, path);
     assert.ok((await page.evaluate(wider)) <= 0, `${view.name} /${path} is wider than a phone`);
   }
