@@ -44,7 +44,7 @@ lint: ## gofumpt, vet, staticcheck
 	$(GO) tool staticcheck ./...
 
 unit: ## Go tests with the race detector
-	$(GO) test -race -p 2 -timeout 10m ./...
+	$(GO) test -race -p 3 -timeout 10m ./...
 
 web-test: ## types, lint, unit tests and size of the pages (after `make web`)
 	cd web && npm run --silent check && npm run --silent lint && npm run --silent test && npm run --silent budget
@@ -56,7 +56,7 @@ e2e: ## the built program, with the race detector, against SIPp, baresip and a b
 	@mkdir -p bin
 	$(GO) build -race -ldflags '$(LDFLAGS)' -o bin/callbox-race ./cmd/callbox
 	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 6m -tags e2e -run $(ANALOGUE) ./cmd/e2e
-	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 10m -tags e2e -skip $(ANALOGUE) -parallel 3 ./cmd/e2e
+	CALLBOX=$(CURDIR)/bin/callbox-race $(GO) test -count=1 -timeout 10m -tags e2e -skip $(ANALOGUE) -parallel 4 ./cmd/e2e
 
 screens: web build ## pictures of every screen, into docs/screens
 	SCREENS=$(CURDIR)/docs/screens CALLBOX=$(CURDIR)/bin/callbox $(GO) test -count=1 -timeout 10m -tags e2e -run EveryScreen ./cmd/e2e
