@@ -1,11 +1,11 @@
 // How a call's record is put into words, for lists and for its own page.
 
-import type { CallRecord } from '../../lib/contract.ts';
+import type { CallRecord, PhoneNumber } from '../../lib/contract.ts';
 import { isAttended, whyOf } from '../../lib/feed.ts';
 import { t, word } from '../../lib/i18n/language.svelte.ts';
 
 /** The party outside the house. */
-export function outside(call: CallRecord) {
+export function outside(call: { direction?: 'in' | 'out'; from: PhoneNumber; to: PhoneNumber }): PhoneNumber {
   return call.direction === 'out' ? call.to : call.from;
 }
 
